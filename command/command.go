@@ -1,0 +1,123 @@
+// Package command is the command line of nearside, one file a verb.
+//
+// Run builds the command tree, runs it and returns an exit code: 0 done,
+// 1 failed, 3 partly done, 130 interrupted. Results go to standard output,
+// as a table for people or, with --json, as JSON; progress, warnings and
+// errors go to standard error. Every flag can also be given as an environment
+// variable: --data is NEARSIDE_DATA, --tls-cert is NEARSIDE_TLS_CERT.
+//
+// This is the only package that reads the environment or the user's home. It
+// holds no logic of its own beyond asking, wiring and printing: verbs that need
+// a server call it through package client, the others open a data directory.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"nearside/fault"
+)
+
+// Version is set by the linker.
+var Version = "dev"
+
+// Assets are the files built into the program.
+type Assets struct {
+	Models []byte // models.yaml
+	Docs   fs.FS  // README.md and docs/*.md, which the guide is made from
+}
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitPartly      = 3
+	exitInterrupted = 130
+)
+
+// Main runs the command line of this process and returns its exit code.
+func Main(assets Assets) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, assets)
+}
+
+// Run runs one command line.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, assets Assets) int {
+	root := newRoot(assets)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(stderr, "nearside: interrupted")
+		return exitInterrupted
+	}
+	fmt.Fprintln(stderr, "nearside:", err)
+	var partly partlyDone
+	if errors.As(err, &partly) {
+		return exitPartly
+	}
+	return exitFailed
+}
+
+// partlyDone is the error of work of which some succeeded and some did not.
+type partlyDone struct{ done, failed int }
+
+func (p partlyDone) Error() string {
+	return fmt.Sprintf("%d done, %d failed; the messages above say which", p.done, p.failed)
+}
+
+func newRoot(assets Assets) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "nearside",
+		Short: "Cloudflare's Vectorize and Workers AI on your own machine",
+		Long: `nearside serves Cloudflare's Vectorize and Workers AI on your own machine:
+wrangler, the official SDKs and OpenAI clients work against it, offline.
+
+Start it with "nearside serve"; the other commands talk to it.
+Every flag is also an environment variable: --data is NEARSIDE_DATA.`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return flagsFromEnvironment(cmd) },
+	}
+	root.PersistentFlags().Bool("json", false, "print the result as JSON")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fault.New(fault.Invalid, "%s; see: %s --help", err, cmd.CommandPath())
+	})
+	root.AddCommand(
+		newServe(assets), newIndex(), newSearch(), newIngest(), newKeys(), newModels(assets), newSnapshot(),
+		newCheck(), newEval(), newVersion(),
+	)
+	return root
+}
+
+// flagsFromEnvironment gives every flag that was not set the value of its environment variable, if there is one.
+func flagsFromEnvironment(cmd *cobra.Command) error {
+	var wrong []error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		name := "NEARSIDE_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := os.LookupEnv(name)
+		if f.Changed || !ok {
+			return
+		}
+		if err := cmd.Flags().Set(f.Name, value); err != nil {
+			wrong = append(wrong, fault.New(fault.Invalid, "the environment variable %s=%q is not a value for --%s (%s)", name, value, f.Name, f.Usage))
+		}
+	})
+	return errors.Join(wrong...)
+}

@@ -1,0 +1,24 @@
+package command
+
+import (
+	"github.com/spf13/cobra"
+
+	"nearside/client"
+)
+
+// connection holds the flags by which a verb finds its server.
+type connection struct{ url, account, key string }
+
+// connectFlags adds the flags to a verb that talks to a server.
+func connectFlags(cmd *cobra.Command) *connection {
+	c := &connection{}
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&c.url, "url", client.DefaultURL, "address of the server")
+	flags.StringVar(&c.account, "account", "local", "account on the server")
+	flags.StringVar(&c.key, "key", "", "API key, once the server has keys")
+	return c
+}
+
+func (c *connection) client() *client.Client {
+	return &client.Client{URL: c.url, Account: c.account, Key: c.key}
+}
