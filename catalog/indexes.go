@@ -52,6 +52,17 @@ func (c *Catalog) AllocateNumber(ctx context.Context) (Number, error) {
 	return Number(n), err
 }
 
+// LastNumber returns the last number that AllocateNumber gave out; 0 if it never did.
+func (c *Catalog) LastNumber(ctx context.Context) (Number, error) {
+	var n Number
+	err := c.db.View(ctx, func(tx *disk.Tx) error {
+		last, err := count(tx, `SELECT value FROM counters WHERE name = 'index'`)
+		n = Number(last)
+		return err
+	})
+	return n, err
+}
+
 // AddIndex files a definition under its account and name, stamped with the present time,
 // and returns it. An account that has limit indexes already gets no more; 0 means no limit.
 func (c *Catalog) AddIndex(ctx context.Context, x Index, limit int) (Index, error) {
@@ -61,7 +72,7 @@ func (c *Catalog) AddIndex(ctx context.Context, x Index, limit int) (Index, erro
 		if taken, err := count(tx, `SELECT count(*) FROM indexes WHERE account = ? AND name = ?`, x.Account, x.Name); err != nil {
 			return err
 		} else if taken > 0 {
-			return &fault.Error{Kind: fault.Conflict, Reason: ReasonDuplicate, Message: `vectorize.index.duplicate_name - Index name "` + x.Name + `"`}
+			return Duplicate(x.Name)
 		}
 		if limit > 0 {
 			if held, err := count(tx, `SELECT count(*) FROM indexes WHERE account = ?`, x.Account); err != nil {
@@ -200,6 +211,11 @@ func indexIn(tx *disk.Tx, account, name string) (Index, error) {
 		return x, err
 	}
 	return x, absent(name, gone > 0)
+}
+
+// Duplicate is the fault of making an index under a name that is taken.
+func Duplicate(name string) error {
+	return &fault.Error{Kind: fault.Conflict, Reason: ReasonDuplicate, Message: `vectorize.index.duplicate_name - Index name "` + name + `"`}
 }
 
 // absent is the fault of asking for a name that has no index.

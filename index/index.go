@@ -97,8 +97,9 @@ type MetadataIndex struct {
 // Info is the state of an index at one sequence.
 type Info struct {
 	Config
-	Count    int      // records
-	Mutation Mutation // the last one applied; Sequence 0 and ID "" before the first
+	Count      int      // records
+	Namespaces int      // distinct namespaces that records have, those without one not counted
+	Mutation   Mutation // the last one applied; Sequence 0 and ID "" before the first
 }
 
 // Scope is what a caller may see and touch. Records outside it do not exist for

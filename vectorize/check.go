@@ -1,0 +1,196 @@
+package vectorize
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode/utf8"
+
+	"nearside/fault"
+	"nearside/index"
+)
+
+// checkRecords checks a batch before anything of it is stored. That values are
+// finite, and not all zero under cosine, is checked by the index.
+func checkRecords(records []index.Record, dimensions int, l Limits) error {
+	if len(records) == 0 {
+		return fault.For(ReasonBatch, "the batch is empty; send at least one vector")
+	}
+	if l.Batch > 0 && len(records) > l.Batch {
+		return fault.For(ReasonBatch, "too many vectors in payload; max batch size is %d, got %d", l.Batch, len(records))
+	}
+	for i := range records {
+		if err := checkRecord(&records[i], dimensions, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkRecord(r *index.Record, dimensions int, l Limits) error {
+	if err := checkID(r.ID); err != nil {
+		return err
+	}
+	if len(r.Values) != dimensions {
+		return fault.For(index.ReasonDimensions, `invalid vector for id="%s", expected %d dimensions, and got %d dimensions`, r.ID, dimensions, len(r.Values))
+	}
+	if err := checkNamespace(r.Namespace); err != nil {
+		return err
+	}
+	if l.MetadataBytes > 0 && len(r.Metadata) > l.MetadataBytes {
+		return fault.For(ReasonMetadata, `oversized metadata for vector id="%s"; the compact JSON representation of the metadata must not exceed %d bytes, got %d bytes`, r.ID, l.MetadataBytes, len(r.Metadata))
+	}
+	if key, why := badKey(r.Metadata); why != "" {
+		return fault.For(ReasonMetadataKey, `invalid metadata for vector id="%s": the key %q %s`, r.ID, key, why)
+	}
+	return nil
+}
+
+func checkID(id index.VectorID) error {
+	switch {
+	case id == "":
+		return fault.For(ReasonID, "id is empty; it must have 1 to %d bytes", MaxID)
+	case len(id) > MaxID:
+		return fault.For(ReasonID, "id too long; max is %d bytes, got %d bytes", MaxID, len(id))
+	}
+	return nil
+}
+
+func checkIDs(ids []index.VectorID, most int) error {
+	if most > 0 && len(ids) > most {
+		return fault.For(ReasonIDs, "too many ids in payload; max id count is %d, got %d", most, len(ids))
+	}
+	for _, id := range ids {
+		if err := checkID(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkNamespace(namespace string) error {
+	if len(namespace) > MaxNamespace {
+		return fault.For(ReasonNamespace, "namespace too long; max is %d bytes, got %d bytes", MaxNamespace, len(namespace))
+	}
+	return nil
+}
+
+func checkQuery(q index.Query, dimensions int, l Limits) error {
+	switch {
+	case q.ID != "" && q.Vector != nil:
+		return fault.For(ReasonQuery, "the query has both vector and vectorId; give one of them")
+	case q.ID != "":
+		if err := checkID(q.ID); err != nil {
+			return err
+		}
+	case len(q.Vector) != dimensions:
+		return fault.For(index.ReasonQueryVector, "invalid query vector, expected %d dimensions, and got %d dimensions", dimensions, len(q.Vector))
+	}
+	if err := checkTopK(q, l); err != nil {
+		return err
+	}
+	return checkNamespace(q.Namespace)
+}
+
+func checkTopK(q index.Query, l Limits) error {
+	if q.TopK < 1 || l.TopK > 0 && q.TopK > l.TopK {
+		return fault.For(ReasonTopK, "topK is %d; it must be between 1 and %d", q.TopK, l.TopK)
+	}
+	if full := q.Values || q.Metadata == index.AllMetadata; full && l.TopKFull > 0 && q.TopK > l.TopKFull {
+		return fault.For(ReasonTopKFull, "with returnValues=true or returnMetadata=all, max top K is %d, but got %d; ask for fewer matches, or for returnMetadata=indexed without values, which allows %d", l.TopKFull, q.TopK, l.TopK)
+	}
+	return nil
+}
+
+func checkPage(count int, l Limits) error {
+	if count < 1 || l.ListPage > 0 && count > l.ListPage {
+		return fault.For(ReasonPage, "count is %d; it must be between 1 and %d", count, l.ListPage)
+	}
+	return nil
+}
+
+// checkProperty checks the property of a metadata index: a path of metadata keys joined by dots.
+func checkProperty(property string) error {
+	if utf8.RuneCountInString(property) > MaxProperty {
+		return fault.For(ReasonProperty, "propertyName has %d characters; at most %d are allowed", utf8.RuneCountInString(property), MaxProperty)
+	}
+	for key := range strings.SplitSeq(property, ".") {
+		if why := keyFault(key); why != "" {
+			return fault.For(ReasonProperty, "propertyName %q cannot be indexed: the key %q %s", property, key, why)
+		}
+	}
+	return nil
+}
+
+// keyFault says what is wrong with a metadata key, or "".
+// (developers.cloudflare.com/vectorize/best-practices/insert-vectors)
+func keyFault(key string) string {
+	switch {
+	case key == "":
+		return "is empty"
+	case strings.HasPrefix(key, "$"):
+		return "starts with $"
+	case strings.Contains(key, "."):
+		return "contains a dot, which separates levels in a filter"
+	case strings.Contains(key, `"`):
+		return `contains a "`
+	}
+	return ""
+}
+
+// badKey returns the first key of a valid JSON object, at any depth, that is
+// against the rules, and why. It reads bytes rather than a decoded map because
+// it runs over every record written.
+func badKey(metadata json.RawMessage) (key, why string) {
+	var objects []bool // the open brackets: true for {
+	expectKey := false
+	for i := 0; i < len(metadata); i++ {
+		switch metadata[i] {
+		case '{':
+			objects = append(objects, true)
+			expectKey = true
+		case '[':
+			objects = append(objects, false)
+			expectKey = false
+		case '}', ']':
+			objects = objects[:max(0, len(objects)-1)]
+			expectKey = false
+		case ',':
+			expectKey = len(objects) > 0 && objects[len(objects)-1]
+		case '"':
+			end := stringEnd(metadata, i)
+			if expectKey {
+				expectKey = false
+				key := unquote(metadata[i:end])
+				if why := keyFault(key); why != "" {
+					return key, why
+				}
+			}
+			i = end - 1
+		}
+	}
+	return "", ""
+}
+
+// stringEnd returns the position after the JSON string that begins at start.
+func stringEnd(raw []byte, start int) int {
+	for i := start + 1; i < len(raw); i++ {
+		switch raw[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(raw)
+}
+
+func unquote(raw []byte) string {
+	if len(raw) >= 2 && !strings.Contains(string(raw), `\`) {
+		return string(raw[1 : len(raw)-1])
+	}
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return "" // not JSON: no key
+	}
+	return s
+}
