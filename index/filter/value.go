@@ -1,0 +1,121 @@
+package filter
+
+import (
+	"cmp"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Type is the type of a metadata index, in Cloudflare's words.
+type Type string
+
+// The types.
+const (
+	String  Type = "string"
+	Number  Type = "number"
+	Boolean Type = "boolean"
+)
+
+// Valid reports whether t is one of the three types.
+func (t Type) Valid() bool { return t == String || t == Number || t == Boolean }
+
+// MaxStringBytes is how much of a string a metadata index sees
+// (developers.cloudflare.com/vectorize/platform/limits).
+const MaxStringBytes = 64
+
+// Value is a metadata value as an index sees it. The zero value is absent.
+// Values are equal under == when a filter takes them for equal.
+type Value struct {
+	typ    Type // "" = absent
+	text   string
+	number float64 // a boolean is 0 or 1
+}
+
+// StringOf returns the value of a string, cut to 64 bytes at the end of a character.
+func StringOf(s string) Value { return Value{typ: String, text: cut(s)} }
+
+// NumberOf returns the value of a number that is not NaN.
+func NumberOf(n float64) Value { return Value{typ: Number, number: n} }
+
+// BooleanOf returns the value of a boolean.
+func BooleanOf(b bool) Value {
+	if b {
+		return Value{typ: Boolean, number: 1}
+	}
+	return Value{typ: Boolean}
+}
+
+// IsAbsent reports whether there is no value.
+func (v Value) IsAbsent() bool { return v.typ == "" }
+
+// Type returns the type of the value, "" if it is absent.
+func (v Value) Type() Type { return v.typ }
+
+// JSON returns the value as JSON; absent is null.
+func (v Value) JSON() json.RawMessage { return v.append(nil) }
+
+func (v Value) append(to []byte) []byte {
+	switch v.typ {
+	case String:
+		return appendString(to, v.text)
+	case Number:
+		return appendNumber(to, v.number)
+	case Boolean:
+		return strconv.AppendBool(to, v.number != 0)
+	default:
+		return append(to, "null"...)
+	}
+}
+
+// compare orders values: absent first, then by type, then by value. It is zero where == holds.
+func compare(a, b Value) int {
+	if c := strings.Compare(string(a.typ), string(b.typ)); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.text, b.text); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.number, b.number)
+}
+
+// cut returns the longest prefix of s that has at most 64 bytes and does not split a character.
+func cut(s string) string {
+	if len(s) <= MaxStringBytes {
+		return s
+	}
+	end := MaxStringBytes
+	for end > MaxStringBytes-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
+}
+
+// appendString appends s as JSON with no more escapes than needed, as JSON.stringify does.
+func appendString(to []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	to = append(to, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			to = append(to, '\\', c)
+		case c < ' ':
+			to = append(to, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		default:
+			to = append(to, c)
+		}
+	}
+	return append(to, '"')
+}
+
+// appendNumber appends a finite number in its shortest JSON form.
+func appendNumber(to []byte, n float64) []byte {
+	if n == 0 {
+		return append(to, '0') // also for -0, which equals it
+	}
+	if n > -1e21 && n < 1e21 && (n <= -1e-6 || n >= 1e-6) {
+		return strconv.AppendFloat(to, n, 'f', -1, 64)
+	}
+	return strconv.AppendFloat(to, n, 'e', -1, 64)
+}
