@@ -1,0 +1,297 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"nearside/fault"
+)
+
+// groupLimit bounds the callers that share one transaction, so that the first of
+// them is not kept waiting by a stream of others.
+const groupLimit = 256
+
+// baton is handed from one user of the writer to the next, in the order they came.
+type baton struct {
+	mu      sync.Mutex // guards the fields below; held for a few instructions
+	held    bool
+	waiting []chan struct{}
+}
+
+// take waits for the baton.
+func (b *baton) take(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return canceled(err)
+	}
+	b.mu.Lock()
+	if !b.held {
+		b.held = true
+		b.mu.Unlock()
+		return nil
+	}
+	mine := make(chan struct{})
+	b.waiting = append(b.waiting, mine)
+	b.mu.Unlock()
+	select {
+	case <-mine:
+		return nil
+	case <-ctx.Done():
+	}
+	if b.leave(mine) {
+		return canceled(ctx.Err())
+	}
+	<-mine // it was handed to us in the same moment
+	return nil
+}
+
+// leave takes a waiter out of the queue, if it is still there.
+func (b *baton) leave(mine chan struct{}) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, w := range b.waiting {
+		if w == mine {
+			b.waiting = append(b.waiting[:i], b.waiting[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// pass hands the baton to the next in the queue; false if there is none, and
+// then the caller still has it.
+func (b *baton) pass() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.waiting) == 0 {
+		return false
+	}
+	close(b.waiting[0])
+	b.waiting = b.waiting[1:]
+	return true
+}
+
+// drop passes the baton on, or lays it down.
+func (b *baton) drop() {
+	if b.pass() {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.waiting) > 0 { // somebody came in between
+		close(b.waiting[0])
+		b.waiting = b.waiting[1:]
+		return
+	}
+	b.held = false
+}
+
+// group is the callers that share one transaction.
+type group struct {
+	head    uint64 // the sequence of the last member
+	members []*member
+	done    chan struct{} // closed when err is final
+	err     error
+}
+
+// member is one caller whose changes are in the group's transaction.
+type member struct {
+	committed func()
+	panicked  any // what committed panicked with
+}
+
+// Update runs fn in a transaction and returns once its changes are durable.
+//
+// Callers at the same time share one transaction and one sync. Each has a
+// savepoint of its own: if fn returns an error or panics, its changes and only
+// its changes are undone. fn is called once, on the caller's goroutine, with
+// nobody else writing; it is not called if ctx has ended before.
+//
+// After the commit, and before any caller of the group returns or a later group
+// commits, the committed functions run in the order of their sequences. They
+// must be quick and must not call Update. nil stands for nothing to do.
+//
+// After an error nothing of fn's changes is seen; only after a failed sync it is
+// open, until the database is next opened, whether they will be there, whole.
+// From then on every Update fails, and says how to go on.
+func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error, committed func()) error {
+	if err := db.turn.take(ctx); err != nil {
+		return err
+	}
+	g, m, err := db.join(ctx, fn, committed)
+	if err != nil {
+		return err
+	}
+	<-g.done
+	if m.panicked != nil {
+		panic(m.panicked)
+	}
+	return g.err
+}
+
+// join runs fn in a savepoint of the group's transaction, and passes the baton on.
+func (db *DB) join(ctx context.Context, fn func(tx *Tx) error, committed func()) (*group, *member, error) {
+	defer db.passOn() // also when fn panics
+	if err := ctx.Err(); err != nil {
+		return nil, nil, canceled(err)
+	}
+	g, err := db.beginGroup()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := db.inSavepoint(ctx, g.head+1, fn); err != nil {
+		return nil, nil, err
+	}
+	g.head++
+	m := &member{committed: committed}
+	g.members = append(g.members, m)
+	return g, m, nil
+}
+
+// beginGroup returns the group in progress, or begins one.
+func (db *DB) beginGroup() (*group, error) {
+	switch {
+	case db.closed:
+		return nil, db.closedError()
+	case db.broken != nil:
+		return nil, db.broken
+	case db.group != nil:
+		return db.group, nil
+	}
+	if err := db.writer.Exec(`BEGIN IMMEDIATE`); err != nil {
+		return nil, db.explain(err)
+	}
+	db.group = &group{head: db.head.Load(), done: make(chan struct{})}
+	return db.group, nil
+}
+
+// inSavepoint runs fn so that all of its changes are undone if it fails.
+func (db *DB) inSavepoint(ctx context.Context, sequence uint64, fn func(tx *Tx) error) (err error) {
+	if err := db.run(`SAVEPOINT caller`); err != nil {
+		return err
+	}
+	kept := false
+	defer func() {
+		if !kept && !db.writer.GetAutocommit() {
+			err = errors.Join(err, db.run(`ROLLBACK TO caller`), db.run(`RELEASE caller`))
+		}
+	}()
+	if err := fn(&Tx{ctx: ctx, c: db.writer, sequence: sequence}); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return canceled(err)
+	}
+	if db.writer.GetAutocommit() {
+		return db.explain(errors.New("SQLite has undone the transaction"))
+	}
+	if err := db.run(`RELEASE caller`); err != nil {
+		return err
+	}
+	kept = true
+	return nil
+}
+
+// run runs one of the writer's own statements.
+func (db *DB) run(sql string, args ...any) error {
+	tx := Tx{ctx: context.Background(), c: db.writer}
+	return tx.Exec(sql, args...)
+}
+
+// passOn gives the baton to the next caller, who joins the group; if nobody
+// waits, or the group is full, or its transaction is lost, the group ends here.
+func (db *DB) passOn() {
+	g := db.group
+	if g != nil && len(g.members) < groupLimit && !db.writer.GetAutocommit() && db.turn.pass() {
+		return
+	}
+	defer db.turn.drop()
+	db.endGroup()
+}
+
+// alone takes the baton for something that is not a change.
+func (db *DB) alone(ctx context.Context) error {
+	if err := db.turn.take(ctx); err != nil {
+		return err
+	}
+	db.endGroup()
+	return nil
+}
+
+// endGroup commits the group in progress, if there is one, and tells its members.
+func (db *DB) endGroup() {
+	g := db.group
+	if g == nil {
+		return
+	}
+	db.group = nil
+	g.err = db.commit(g)
+	if g.err == nil {
+		for _, m := range g.members {
+			m.publish()
+		}
+	}
+	close(g.done)
+	if g.err == nil {
+		db.checkpoint()
+	}
+}
+
+// publish runs the member's function and keeps a panic for its own caller.
+func (m *member) publish() {
+	defer func() { m.panicked = recover() }()
+	if m.committed != nil {
+		m.committed()
+	}
+}
+
+// commit makes the group durable: first in the database, then in the witness.
+func (db *DB) commit(g *group) error {
+	if db.writer.GetAutocommit() {
+		return db.explain(errors.New("another change of the same transaction failed and SQLite has undone it all"))
+	}
+	if len(g.members) == 0 {
+		return db.run(`ROLLBACK`)
+	}
+	err := db.run(`UPDATE nearside SET head = ?`, g.head)
+	if err == nil {
+		err = db.run(`COMMIT`)
+	}
+	if err != nil {
+		if !db.writer.GetAutocommit() {
+			err = errors.Join(err, db.run(`ROLLBACK`))
+		}
+		db.breakDown()
+		return err
+	}
+	if err := db.witness.advance(g.head); err != nil {
+		db.broken = unsyncedError(db.path+witnessSuffix, err)
+		return db.broken
+	}
+	db.head.Store(g.head)
+	return nil
+}
+
+// breakDown makes the database read-only if a sync has failed: the operating
+// system may have dropped the bytes, and a second sync would not say so.
+func (db *DB) breakDown() {
+	if err := db.system.failedSync(); err != nil && db.broken == nil {
+		db.broken = unsyncedError(db.path, err)
+	}
+}
+
+func unsyncedError(path string, err error) error {
+	return fault.New(fault.Unavailable, "%s is read-only since a write to the device failed; check the disk, then restart nearside, which verifies what is there", path).Because(err)
+}
+
+// checkpoint copies the WAL into the database when it has grown. What fails here
+// is tried again later: the WAL still has everything.
+func (db *DB) checkpoint() {
+	defer db.breakDown()
+	if db.walPages < checkpointPages {
+		return
+	}
+	_, _, _ = db.writer.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
+}
