@@ -3,7 +3,6 @@ package vectorize
 import (
 	"encoding/json"
 	"strings"
-	"unicode/utf8"
 
 	"nearside/fault"
 	"nearside/index"
@@ -104,19 +103,6 @@ func checkTopK(q index.Query, l Limits) error {
 func checkPage(count int, l Limits) error {
 	if count < 1 || l.ListPage > 0 && count > l.ListPage {
 		return fault.For(ReasonPage, "count is %d; it must be between 1 and %d", count, l.ListPage)
-	}
-	return nil
-}
-
-// checkProperty checks the property of a metadata index: a path of metadata keys joined by dots.
-func checkProperty(property string) error {
-	if utf8.RuneCountInString(property) > MaxProperty {
-		return fault.For(ReasonProperty, "propertyName has %d characters; at most %d are allowed", utf8.RuneCountInString(property), MaxProperty)
-	}
-	for key := range strings.SplitSeq(property, ".") {
-		if why := keyFault(key); why != "" {
-			return fault.For(ReasonProperty, "propertyName %q cannot be indexed: the key %q %s", property, key, why)
-		}
 	}
 	return nil
 }

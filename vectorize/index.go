@@ -6,6 +6,7 @@ import (
 	"nearside/catalog"
 	"nearside/fault"
 	"nearside/index"
+	"nearside/index/filter"
 )
 
 // Index is an opened index with the limits in force. It is an index.Index;
@@ -14,6 +15,17 @@ type Index struct {
 	index.Index
 	Definition catalog.Index
 	limits     Limits
+}
+
+// Within returns the scope of a key's limits.
+func Within(l catalog.Limits) (index.Scope, error) {
+	scope := index.Scope{Namespaces: l.Namespaces}
+	if l.Filter == nil {
+		return scope, nil
+	}
+	var err error
+	scope.Filter, err = filter.Parse(l.Filter)
+	return scope, err
 }
 
 // Insert checks the batch and adds the records whose ids are new.
@@ -67,7 +79,7 @@ func (x *Index) Query(ctx context.Context, q index.Query, r index.Read) (index.R
 // CreateMetadataIndex checks the property and makes it filterable. Whether
 // records already stored are covered is up to the limits in force.
 func (x *Index) CreateMetadataIndex(ctx context.Context, m index.MetadataIndex, backfill bool) (index.Mutation, error) {
-	if err := checkProperty(m.Property); err != nil {
+	if err := filter.CheckProperty(m.Property); err != nil {
 		return index.Mutation{}, err
 	}
 	existing, err := x.MetadataIndexes(ctx, index.Read{})

@@ -31,7 +31,6 @@ func Cloudflare() Limits {
 		TopK:            100,
 		TopKFull:        50,
 		MetadataBytes:   10 << 10,
-		FilterBytes:     2047, // developers.cloudflare.com/vectorize/reference/metadata-filtering: less than 2048
 		Namespaces:      50_000,
 		Vectors:         20_000_000,
 		MetadataIndexes: 10,
@@ -44,7 +43,7 @@ func Cloudflare() Limits {
 // than ours rise to what still protects the server's memory, or disappear, and a
 // new metadata index is backfilled. What remains is what nearside itself lives
 // by: the rules for names, 64 bytes for ids, namespaces and indexed strings,
-// 1,536 dimensions, and 100 MB for a body.
+// 1,536 dimensions, 2,047 bytes for a filter (package filter), and 100 MB for a body.
 func Relaxed() Limits {
 	return Limits{
 		Batch:           100_000,
@@ -53,7 +52,6 @@ func Relaxed() Limits {
 		TopK:            10_000,
 		TopKFull:        10_000,
 		MetadataBytes:   1 << 20,
-		FilterBytes:     64 << 10,
 		MetadataIndexes: 100,
 		ListPage:        100_000,
 		LegacyTopK:      10_000,
@@ -75,9 +73,6 @@ const (
 	MaxBody = 100 << 20
 	// MaxDescription is the longest description of an index in bytes; Cloudflare documents no limit.
 	MaxDescription = 4 << 10
-	// MaxProperty is the longest name of a metadata property in characters, as in a filter
-	// (developers.cloudflare.com/vectorize/reference/metadata-filtering).
-	MaxProperty = 512
 	// DefaultTopK is how many matches a query returns that does not say (platform/limits).
 	DefaultTopK = 5
 	// DefaultPage is how many ids a page of a listing has if the caller does not say.

@@ -47,7 +47,6 @@ const (
 	ReasonTopKFull    fault.Reason = "top_k_full"          // topK too large for what is returned
 	ReasonQuery       fault.Reason = "query"               // both or neither of vector and vectorId
 	ReasonPage        fault.Reason = "list_count"          // a page size out of range
-	ReasonProperty    fault.Reason = "metadata_property"   // a property that no index can be made for
 	ReasonSnapshot    fault.Reason = "snapshot"            // bytes that are no snapshot, or one that does not fit
 )
 
