@@ -1,0 +1,204 @@
+package llm
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"nearside/fault"
+)
+
+// MaxTexts is the most texts of one call
+// (developers.cloudflare.com/workers-ai/models/bge-base-en-v1.5, maxItems).
+const MaxTexts = 100
+
+// Input is what a call to an embedding model asks for.
+type Input struct {
+	Texts    []string
+	Pooling  string // mean or cls, as asked; "" if not
+	Contexts bool   // given as contexts, and answered in their form (bge-m3)
+}
+
+// ParseEmbedding reads a JSON body in the given shape. What is wrong with it is
+// told as the real service does, naming the place by its path.
+func ParseEmbedding(shape Shape, body []byte) (Input, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(body, &fields); err != nil {
+		if json.Valid(body) {
+			return Input{}, badInput("Type mismatch of '/', '%s' not in 'object'", typeOf(body))
+		}
+		return Input{}, badInput("the body is not JSON").Because(err)
+	}
+	switch shape {
+	case BGEM3Shape:
+		return parseBGEM3(fields)
+	case Qwen3Shape:
+		return parseQwen3(fields)
+	default:
+		return parseText(fields)
+	}
+}
+
+// badInput is the fault of an input that breaks the model's schema.
+func badInput(format string, args ...any) *fault.Error {
+	return fault.For(ReasonInput, "AiError: Bad input: Error: "+format, args...)
+}
+
+func parseText(fields map[string]json.RawMessage) (Input, error) {
+	if fields["text"] == nil {
+		return Input{}, badInput("required properties at '/' are 'text'")
+	}
+	texts, err := texts("/text", fields["text"])
+	if err != nil {
+		return Input{}, err
+	}
+	in := Input{Texts: texts}
+	if raw := fields["pooling"]; raw != nil {
+		if err := json.Unmarshal(raw, &in.Pooling); err != nil || in.Pooling != "mean" && in.Pooling != "cls" {
+			return Input{}, badInput("'/pooling' must be one of 'mean', 'cls', and is %s", short(raw))
+		}
+	}
+	return in, nil
+}
+
+func parseBGEM3(fields map[string]json.RawMessage) (Input, error) {
+	if raw := fields["truncate_inputs"]; raw != nil && typeOf(raw) != "boolean" {
+		return Input{}, badInput("Type mismatch of '/truncate_inputs', '%s' not in 'boolean'", typeOf(raw))
+	}
+	switch {
+	case fields["requests"] != nil || fields["query"] != nil:
+		return Input{}, &fault.Error{Kind: fault.Unsupported, Reason: ReasonTask,
+			Message: "nearside does not rank contexts by a query yet; leave the query out to get the contexts' vectors"}
+	case fields["contexts"] != nil:
+		texts, err := contexts(fields["contexts"])
+		return Input{Texts: texts, Contexts: true}, err
+	case fields["text"] != nil:
+		texts, err := texts("/text", fields["text"])
+		return Input{Texts: texts}, err
+	default:
+		return Input{}, badInput("oneOf at '/' not met, 0 matches: required properties at '/' are 'contexts', required properties at '/' are 'text'")
+	}
+}
+
+// contexts reads [{"text": …}, …].
+func contexts(raw json.RawMessage) ([]string, error) {
+	elements, err := elements("/contexts", raw)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]string, len(elements))
+	for i, element := range elements {
+		path := fmt.Sprintf("/contexts/%d", i)
+		var context map[string]json.RawMessage
+		if json.Unmarshal(element, &context) != nil || context == nil {
+			return nil, badInput("Type mismatch of '%s', '%s' not in 'object'", path, typeOf(element))
+		}
+		if context["text"] == nil {
+			return nil, badInput("required properties at '%s' are 'text'", path)
+		}
+		if list[i], err = text(path+"/text", context["text"]); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func parseQwen3(fields map[string]json.RawMessage) (Input, error) {
+	if raw := fields["instruction"]; raw != nil && typeOf(raw) != "string" {
+		return Input{}, badInput("Type mismatch of '/instruction', '%s' not in 'string'", typeOf(raw))
+	}
+	var in Input
+	for _, name := range []string{"queries", "documents", "text"} {
+		if fields[name] == nil {
+			continue
+		}
+		more, err := texts("/"+name, fields[name])
+		if err != nil {
+			return Input{}, err
+		}
+		in.Texts = append(in.Texts, more...)
+	}
+	if len(in.Texts) == 0 {
+		return Input{}, badInput("anyOf at '/' not met, 0 matches: required properties at '/' are 'queries', required properties at '/' are 'documents', required properties at '/' are 'text'")
+	}
+	return in, nil
+}
+
+// texts reads one text or a list of them.
+func texts(path string, raw json.RawMessage) ([]string, error) {
+	if typeOf(raw) == "string" {
+		one, err := text(path, raw)
+		return []string{one}, err
+	}
+	if typeOf(raw) != "array" {
+		return nil, badInput("oneOf at '%s' not met, 0 matches: Type mismatch of '%s', '%s' not in 'string', Type mismatch of '%s', '%s' not in 'array'",
+			path, path, typeOf(raw), path, typeOf(raw))
+	}
+	elements, err := elements(path, raw)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]string, len(elements))
+	for i, element := range elements {
+		if list[i], err = text(fmt.Sprintf("%s/%d", path, i), element); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// elements reads a list of 1 to MaxTexts elements.
+func elements(path string, raw json.RawMessage) ([]json.RawMessage, error) {
+	var list []json.RawMessage
+	if typeOf(raw) != "array" || json.Unmarshal(raw, &list) != nil {
+		return nil, badInput("Type mismatch of '%s', '%s' not in 'array'", path, typeOf(raw))
+	}
+	if len(list) == 0 {
+		return nil, badInput("Length of '%s' must be >= 1", path)
+	}
+	if len(list) > MaxTexts {
+		return nil, badInput("Length of '%s' must be <= %d, and is %d; send the rest in another call", path, MaxTexts, len(list))
+	}
+	return list, nil
+}
+
+// text reads one text of at least one character.
+func text(path string, raw json.RawMessage) (string, error) {
+	var s string
+	if typeOf(raw) != "string" || json.Unmarshal(raw, &s) != nil {
+		return "", badInput("Type mismatch of '%s', '%s' not in 'string'", path, typeOf(raw))
+	}
+	if s == "" {
+		return "", badInput("Length of '%s' must be >= 1", path)
+	}
+	return s, nil
+}
+
+// typeOf names the JSON type of a valid value.
+func typeOf(raw json.RawMessage) string {
+	switch trimmed := bytes.TrimLeft(raw, " \t\r\n"); {
+	case len(trimmed) == 0:
+		return "nothing"
+	case trimmed[0] == '{':
+		return "object"
+	case trimmed[0] == '[':
+		return "array"
+	case trimmed[0] == '"':
+		return "string"
+	case trimmed[0] == 't', trimmed[0] == 'f':
+		return "boolean"
+	case trimmed[0] == 'n':
+		return "null"
+	default:
+		return "number"
+	}
+}
+
+// short quotes the beginning of a value for a message.
+func short(raw json.RawMessage) string {
+	const most = 40
+	if len(raw) <= most {
+		return string(raw)
+	}
+	return string(raw[:most]) + "…"
+}
