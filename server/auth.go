@@ -1,0 +1,116 @@
+package server
+
+import (
+	"context"
+	"strings"
+
+	"nearside/catalog"
+	"nearside/fault"
+)
+
+// Keys is what the server needs to know about API keys; *catalog.Catalog is one.
+type Keys interface {
+	HasKeys() bool
+	Authenticate(secret string) (catalog.Key, bool)
+	CreateKey(ctx context.Context, k catalog.Key) (catalog.Key, string, error)
+	Keys(account string) []catalog.Key
+	RevokeKey(ctx context.Context, account, id string) error
+}
+
+// Scope is what a route asks of a key.
+type Scope = catalog.Permission
+
+// public routes ask for no key. The others ask for one as soon as any exists.
+const (
+	public Scope = ""
+	read         = catalog.Read
+	write        = catalog.Write
+	admin        = catalog.Admin
+)
+
+// principal is who calls: a key, or, as long as none exists, anybody (the zero value).
+type principal struct{ catalog.Key }
+
+// anybody reports whether the call came without a key because none exists.
+func (p principal) anybody() bool { return p.ID == "" }
+
+// Reasons of refusals at the door.
+const (
+	reasonNoKey    fault.Reason = "no_key"
+	reasonWrongKey fault.Reason = "wrong_key"
+	reasonScope    fault.Reason = "key_scope"
+	reasonAccount  fault.Reason = "key_account"
+	reasonIndex    fault.Reason = "key_index"
+)
+
+// indexParam is the name of the path parameter that holds an index name; keys
+// that are limited to some indexes are checked against it here, for every route.
+const indexParam = "index"
+
+// admit finds out who calls and whether the route is open to them.
+func (s *Server) admit(c *call) error {
+	c.account = c.param("account")
+	if c.account != "" {
+		if err := checkAccount(c.account); err != nil {
+			return err
+		}
+	}
+	if s.parts.Keys == nil || !s.parts.Keys.HasKeys() {
+		return nil
+	}
+	secret := c.secret()
+	key, known := s.parts.Keys.Authenticate(secret)
+	if known {
+		c.key = principal{key}
+	}
+	if c.route.Scope == public {
+		return nil
+	}
+	switch {
+	case secret == "":
+		return unauthorized(reasonNoKey)
+	case !known:
+		return unauthorized(reasonWrongKey)
+	case c.account != "" && c.account != key.Account:
+		// The same words whether or not the account exists.
+		return forbidden(reasonAccount, "this key does not open this account")
+	case !key.Permission.Allows(c.route.Scope):
+		return forbidden(reasonScope, "this key has the scope "+string(key.Permission)+"; the call needs "+string(c.route.Scope))
+	case c.param(indexParam) != "" && !key.AllowsIndex(c.param(indexParam)):
+		return forbidden(reasonIndex, "this key does not open this index")
+	}
+	return nil
+}
+
+// secret is the API key the client sent, however it sent it.
+func (c *call) secret() string {
+	scheme, token, ok := strings.Cut(strings.TrimSpace(c.header("Authorization")), " ")
+	if ok && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(token)
+	}
+	return strings.TrimSpace(c.header("X-Auth-Key"))
+}
+
+func unauthorized(reason fault.Reason) error {
+	return &fault.Error{Kind: fault.Unauthorized, Reason: reason, Message: "Authentication error: send a key as `Authorization: Bearer …`; make one with: nearside keys create"}
+}
+
+func forbidden(reason fault.Reason, why string) error {
+	return &fault.Error{Kind: fault.Forbidden, Reason: reason, Message: "Authentication error: " + why}
+}
+
+// maxAccount bounds an account id, in bytes. Cloudflare's have 32.
+const maxAccount = 64
+
+// checkAccount refuses what cannot be an account id.
+func checkAccount(id string) error {
+	if id == "" || len(id) > maxAccount {
+		return fault.For(reasonPath, "Could not route to this path, perhaps your object identifier is invalid: an account id has 1 to %d bytes, this one has %d", maxAccount, len(id))
+	}
+	for _, r := range id {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.", r) {
+			return fault.For(reasonPath, "Could not route to this path, perhaps your object identifier is invalid: the account id %s may hold letters, digits, _, - and . only", quoteShort(id))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,274 @@
+package server
+
+import (
+	"bufio"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"nearside/fault"
+)
+
+// Reasons a body is refused before it means anything.
+const (
+	reasonTooLarge    fault.Reason = "body_too_large"
+	reasonBodyCut     fault.Reason = "body_cut"          // it ended early, or is not what its encoding says
+	reasonSlow        fault.Reason = "body_too_slow"     // less than slowestRate
+	reasonEncoding    fault.Reason = "content_encoding"  // packed in a way we do not unpack
+	reasonNotJSON     fault.Reason = "content_type_json" // the route takes JSON and nothing else
+	reasonContentType fault.Reason = "content_type"      // the route takes several types, not this one
+)
+
+// A body must move at slowestRate on average once slowGrace has passed.
+const (
+	slowestRate = 512 // bytes a second
+	slowGrace   = 15 * time.Second
+)
+
+// prefetched is how much of a body fasthttp reads, under the header deadline, before it calls us.
+const prefetched = 8 << 10
+
+// body is a request's body as it arrives: counted, timed, and read without
+// holding a slot. fasthttp enforces none of it on streams.
+type body struct {
+	call     *call
+	stream   io.Reader // nil: no body
+	declared int64     // Content-Length; -1 = chunked
+	limit    int64
+	received int64
+	held     int64 // counted against the server's budget
+	eof      bool
+	err      error
+	opened   io.Reader
+}
+
+func newBody(c *call, request *fasthttp.Request) *body {
+	b := &body{call: c, declared: int64(max(request.Header.ContentLength(), -1))}
+	if request.IsBodyStream() && b.declared != 0 {
+		b.stream = request.BodyStream()
+	}
+	if b.stream == nil {
+		b.eof = true
+	}
+	return b
+}
+
+// checkBody refuses a body by what its head says, before a byte of it is read.
+func (c *call) checkBody() error {
+	b := c.incoming
+	b.limit = c.route.limit()
+	if b.declared > b.limit {
+		return tooLarge(b.limit, b.declared)
+	}
+	if c.route.BodyLimit == 0 || c.route.ContentTypes == nil || slices.Contains(c.route.ContentTypes, c.mediaType()) {
+		return nil
+	}
+	if len(c.route.ContentTypes) == 1 && c.route.ContentTypes[0] == typeJSON {
+		return fault.For(reasonNotJSON, "Expected request with `Content-Type: application/json`, got %s", quoteShort(c.header("Content-Type")))
+	}
+	return fault.For(reasonContentType, "vectorize.unknown_content_type - %s; expected %s", quoteShort(c.header("Content-Type")), strings.Join(c.route.ContentTypes, ", "))
+}
+
+func tooLarge(limit, declared int64) error {
+	if declared > 0 {
+		return &fault.Error{Kind: fault.TooLarge, Reason: reasonTooLarge, Message: "the body has " + count(declared) + " bytes; this route takes at most " + count(limit) + ". Send it in several requests"}
+	}
+	return &fault.Error{Kind: fault.TooLarge, Reason: reasonTooLarge, Message: "the body is larger than the " + count(limit) + " bytes this route takes. Send it in several requests"}
+}
+
+// body returns the body as a stream, unpacked. Reading beyond the route's limit,
+// packed or unpacked, is a fault.
+func (c *call) body() (io.Reader, error) {
+	b := c.incoming
+	if b.opened != nil {
+		return b.opened, nil
+	}
+	if b.stream == nil {
+		b.opened = strings.NewReader("")
+		return b.opened, nil
+	}
+	size := int64(64 << 10)
+	if b.declared > 0 {
+		size = min(size, b.declared+1)
+	}
+	packed := bufio.NewReaderSize(b, int(size))
+	unpacked, err := unpack(strings.ToLower(strings.TrimSpace(c.header("Content-Encoding"))), packed)
+	if err != nil {
+		return nil, err
+	}
+	if unpacked == io.Reader(packed) {
+		b.opened = packed
+	} else {
+		b.opened = &limited{r: unpacked, limit: b.limit}
+	}
+	return b.opened, nil
+}
+
+// unpack undoes a content encoding.
+func unpack(encoding string, packed *bufio.Reader) (io.Reader, error) {
+	switch encoding {
+	case "", "identity":
+		return packed, nil
+	case "gzip", "x-gzip":
+		r, err := gzip.NewReader(packed)
+		if err != nil {
+			return nil, badPacking(encoding, err)
+		}
+		return r, nil
+	case "deflate":
+		// The standard says zlib; some clients send the bare stream.
+		head, _ := packed.Peek(2)
+		if len(head) == 2 && head[0]&0x0f == 8 && (uint(head[0])<<8|uint(head[1]))%31 == 0 {
+			r, err := zlib.NewReader(packed)
+			if err != nil {
+				return nil, badPacking(encoding, err)
+			}
+			return r, nil
+		}
+		return flate.NewReader(packed), nil
+	}
+	return nil, fault.For(reasonEncoding, "the body's Content-Encoding is %s; gzip, deflate and none are understood", quoteShort(encoding))
+}
+
+func badPacking(encoding string, err error) error {
+	if f := fault.As(err); f != nil {
+		return f
+	}
+	return fault.For(reasonBodyCut, "the body is not the %s stream that its Content-Encoding says", encoding).Because(err)
+}
+
+// limited reads an unpacked body and stops at the limit: a few kilobytes can unpack to many gigabytes.
+type limited struct {
+	r     io.Reader
+	limit int64
+	read  int64
+}
+
+// Read implements io.Reader.
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	l.read += int64(n)
+	if l.read > l.limit {
+		return 0, tooLarge(l.limit, 0)
+	}
+	if err != nil && err != io.EOF {
+		err = badPacking("packed", err)
+	}
+	return n, err
+}
+
+// readBody returns the whole body, unpacked.
+func (c *call) readBody() ([]byte, error) {
+	r, err := c.body()
+	if err != nil {
+		return nil, err
+	}
+	// The declared length is a hint; what has not arrived is not allocated.
+	buffer := make([]byte, 0, min(max(c.incoming.declared, 512), 64<<10)+1)
+	for {
+		n, err := r.Read(buffer[len(buffer):cap(buffer)])
+		buffer = buffer[:len(buffer)+n]
+		if err == io.EOF {
+			return buffer, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(buffer) == cap(buffer) {
+			buffer = slices.Grow(buffer, cap(buffer))
+		}
+	}
+}
+
+// Read implements io.Reader on the body as it arrives.
+func (b *body) Read(p []byte) (n int, err error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if b.eof {
+		return 0, io.EOF
+	}
+	if err := b.prepare(); err != nil {
+		b.err = err
+		return 0, err
+	}
+	c := b.call
+	c.conn.reading.Store(true)
+	back := c.awaitClient(func() { n, err = b.stream.Read(p) })
+	c.conn.reading.Store(false)
+	b.received += int64(n)
+	switch {
+	case b.received > b.limit:
+		b.err = tooLarge(b.limit, 0)
+	case back != nil:
+		b.err = back
+	case err == io.EOF:
+		b.eof = true
+	case err != nil:
+		b.err = b.broken(err)
+	default:
+		b.err = b.reserve(int64(n))
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	return n, err
+}
+
+// prepare sets the deadline of the next piece and holds the client to the slowest rate.
+func (b *body) prepare() error {
+	if b.call.Err() != nil {
+		return context.Cause(b.call)
+	}
+	c, now := b.call, time.Now()
+	if over := now.Sub(c.started) - slowGrace; over > 0 && b.received < int64(over.Seconds()*slowestRate) {
+		return b.broken(errTooSlow)
+	}
+	deadline := now.Add(c.server.config.ChunkTimeout)
+	if err := c.fiber.Context().Conn().SetReadDeadline(deadline); err != nil {
+		return b.broken(err)
+	}
+	return nil
+}
+
+var errTooSlow = errors.New("too slow")
+
+func (b *body) broken(err error) error {
+	var network net.Error
+	if err == errTooSlow || errors.As(err, &network) && network.Timeout() {
+		return fault.For(reasonSlow, "the body arrives too slowly: %s bytes so far; after %s at least %d a second must come, and each piece within %s", count(b.received), slowGrace, slowestRate, b.call.server.config.ChunkTimeout)
+	}
+	return &fault.Error{Kind: fault.Invalid, Reason: reasonBodyCut, Message: "the body ended after " + count(b.received) + " bytes, before its end"}
+}
+
+// reserve counts n bytes against the memory all bodies share.
+func (b *body) reserve(n int64) error {
+	s := b.call.server
+	b.held += n
+	if s.bodies.Add(n) <= s.config.BodyBytes {
+		return nil
+	}
+	f := fault.New(fault.Busy, "Too Many Requests: the bodies of requests being read exceed %s bytes; try again in a second", count(s.config.BodyBytes))
+	f.RetryAfter = time.Second
+	return f
+}
+
+func (b *body) release() {
+	b.call.server.bodies.Add(-b.held)
+	b.held = 0
+}
+
+// spent reports whether the connection stands at the next request: nothing of
+// this body is left on it.
+func (b *body) spent() bool {
+	return b.eof || b.declared >= 0 && (b.received >= b.declared || b.declared <= prefetched)
+}

@@ -1,0 +1,125 @@
+package server
+
+import (
+	"strings"
+
+	"nearside/fault"
+)
+
+// family is an API with its own envelope and its own codes.
+type family uint8
+
+const (
+	platform  family = iota // accounts, users, keys, and everything that is nobody's
+	vectorize               // Vectorize v2 and v1
+	workersAI               // Workers AI and its OpenAI-compatible half
+	nearside                // our own, below /nearside/
+)
+
+// familyOf guesses the family of a path without a route, so that even its failure looks right.
+func familyOf(path string) family {
+	switch {
+	case strings.Contains(path, "/ai/") && !strings.Contains(path, "/nearside/"):
+		return workersAI
+	case strings.Contains(path, "/vectorize/"):
+		return vectorize
+	}
+	return platform
+}
+
+// noResult is the result of a failure.
+func (f family) noResult() []byte {
+	if f == workersAI {
+		return []byte("{}")
+	}
+	return []byte("null")
+}
+
+// codeRemark is the code of an item in the envelope's messages. Cloudflare's have codes of many kinds; ours says "remark".
+const codeRemark = 10000
+
+// meaning is what a fault is on the wire.
+type meaning struct{ status, code int }
+
+// kinds is what a fault means whose reason says nothing more precise. A family
+// that is not listed answers as the platform does.
+//
+// Seen or documented at Cloudflare: 10000, 7000, 7001, 7003, 40026, 40041, 3000,
+// 5006, 3006, 3007, 3040, 7009, 971. Ours, because no reply of the kind is known:
+// 10013 (internal, corrupt), 10027 (too large), 10405, 10501.
+var kinds = map[family]map[fault.Kind]meaning{
+	platform: {
+		fault.Internal:     {500, 10013},
+		fault.Invalid:      {400, 7003},
+		fault.NotFound:     {404, 7003},
+		fault.Gone:         {410, 7003},
+		fault.Conflict:     {409, 7003},
+		fault.Unauthorized: {401, 10000},
+		fault.Forbidden:    {403, 10000},
+		fault.TooLarge:     {413, 10027},
+		fault.Quota:        {429, 971},
+		fault.Busy:         {429, 971},
+		fault.Canceled:     {408, 7009},
+		fault.Unsupported:  {501, 10501},
+		fault.Unavailable:  {503, 7009},
+		fault.Corrupt:      {500, 10013},
+	},
+	vectorize: {
+		fault.Invalid:  {400, 40026},
+		fault.NotFound: {404, 3000},
+		fault.Gone:     {410, 3005},
+		fault.Conflict: {400, 3002}, // Cloudflare's duplicate is a 400
+		fault.TooLarge: {413, 40026},
+		fault.Busy:     {429, 40041},
+		fault.Quota:    {429, 40041},
+	},
+	workersAI: {
+		fault.Invalid:  {400, 5006},
+		fault.NotFound: {404, 3042},
+		fault.TooLarge: {413, 3006},
+		fault.Quota:    {429, 3036},
+		fault.Busy:     {429, 3040},
+		fault.Canceled: {408, 3007},
+	},
+}
+
+// reasons is what a precise reason means; it goes before the kind.
+// The families list theirs in their own blocks, each with its source.
+var reasons = map[fault.Reason]meaning{
+	// The platform.
+	reasonNoRoute:     {404, 7000}, // workers-ai §11
+	reasonMethod:      {405, 7001}, // seen at Cloudflare: "Method … not available for that URI"
+	reasonPath:        {400, 7003}, // workers-ai §11: unroutable id
+	reasonNotBuilt:    {501, 10501},
+	reasonNoKey:       {401, 10000}, // vectorize §7
+	reasonWrongKey:    {401, 10000},
+	reasonScope:       {403, 10000},
+	reasonAccount:     {403, 10000},
+	reasonIndex:       {403, 10000},
+	reasonHost:        {403, 10000},
+	reasonOrigin:      {403, 10000},
+	reasonMalformed:   {400, 6003}, // "Invalid request headers"
+	reasonHeadTooLong: {431, 6003},
+	reasonHeadSlow:    {408, 6003},
+	reasonSlow:        {408, 3007}, // workers-ai §11: timeout
+	reasonTimeout:     {408, 3007},
+
+	// Vectorize.
+	reasonNotJSON:     {400, 40026}, // vectorize §7
+	reasonContentType: {400, 1005},
+}
+
+// answer returns the status, code and message of a fault in this family.
+func (f family) answer(e *fault.Error) (status, code int, message string) {
+	m, known := reasons[e.Reason]
+	if !known || e.Reason == "" {
+		m, known = kinds[f][e.Kind]
+	}
+	if !known {
+		m = kinds[platform][e.Kind]
+	}
+	if e.Kind == fault.Internal {
+		return m.status, m.code, "An unknown error has occurred; the server's log says more"
+	}
+	return m.status, m.code, e.Message
+}

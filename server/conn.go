@@ -1,0 +1,252 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// listener accepts connections and keeps a list of them, so that the server can
+// end the idle ones at once when it stops, and all of them in the end.
+type listener struct {
+	net.Listener
+	tls    *tls.Config // nil = plain
+	config Config
+
+	mu      sync.Mutex
+	conns   map[*conn]struct{} // guarded by mu; nothing waits under it
+	retired bool               // guarded by mu: connections between calls are closed
+	empty   chan struct{}      // guarded by mu: non-nil while wait is called; closed when conns is empty
+	stop    chan struct{}
+	once    sync.Once
+}
+
+func newListener(inner net.Listener, certificate *tls.Config, config Config) *listener {
+	return &listener{Listener: inner, tls: certificate, config: config, conns: map[*conn]struct{}{}, stop: make(chan struct{})}
+}
+
+// Accept implements net.Listener. What ails one connection, or a lack of
+// descriptors, does not end the server as it would in fasthttp: Accept tries again.
+func (l *listener) Accept() (net.Conn, error) {
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		inner, err := l.Listener.Accept()
+		if err == nil {
+			return l.track(inner), nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return nil, err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-l.stop:
+			timer.Stop()
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+// Close implements net.Listener. It may be called any number of times.
+func (l *listener) Close() error {
+	var err error
+	l.once.Do(func() {
+		close(l.stop)
+		err = l.Listener.Close()
+	})
+	return err
+}
+
+func (l *listener) track(inner net.Conn) net.Conn {
+	c := &conn{Conn: inner, listener: l}
+	if s, ok := inner.(syscall.Conn); ok {
+		c.raw, _ = s.SyscallConn() // without it the conn is not watched
+	}
+	l.mu.Lock()
+	l.conns[c] = struct{}{}
+	l.mu.Unlock()
+	if l.tls != nil {
+		return tls.Server(c, l.tls)
+	}
+	return c
+}
+
+func (l *listener) forget(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.conns, c)
+	if len(l.conns) == 0 && l.empty != nil {
+		close(l.empty)
+		l.empty = nil
+	}
+}
+
+// state is fasthttp's hook for the life of a connection: idle means that the
+// last reply has been sent whole.
+func (l *listener) state(nc net.Conn, state fasthttp.ConnState) {
+	if state != fasthttp.StateIdle {
+		return
+	}
+	c := rawConn(nc)
+	c.busy.Store(false)
+	l.mu.Lock()
+	retired := l.retired
+	l.mu.Unlock()
+	if retired {
+		c.cut()
+	}
+}
+
+// retire closes the connections that are between calls, now and from now on.
+func (l *listener) retire() {
+	for _, c := range l.all(true) {
+		if !c.busy.Load() {
+			c.cut()
+		}
+	}
+}
+
+// kill closes every connection.
+func (l *listener) kill() {
+	for _, c := range l.all(true) {
+		c.cut()
+	}
+}
+
+func (l *listener) all(retire bool) []*conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.retired = l.retired || retire
+	list := make([]*conn, 0, len(l.conns))
+	for c := range l.conns {
+		list = append(list, c)
+	}
+	return list
+}
+
+// size is the number of open connections.
+func (l *listener) size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.conns)
+}
+
+// wait returns when every connection is closed or ctx ends.
+func (l *listener) wait(ctx context.Context) {
+	l.mu.Lock()
+	if len(l.conns) == 0 {
+		l.mu.Unlock()
+		return
+	}
+	if l.empty == nil {
+		l.empty = make(chan struct{})
+	}
+	empty := l.empty
+	l.mu.Unlock()
+	select {
+	case <-empty:
+	case <-ctx.Done():
+	}
+}
+
+// conn is an accepted connection, below TLS if there is any. Writes have a
+// deadline a piece, so that a long stream may last but a client that reads
+// nothing may not.
+type conn struct {
+	net.Conn
+	listener *listener
+	raw      syscall.RawConn
+	busy     atomic.Bool // from the start of a call until its reply is sent
+	reading  atomic.Bool // a call waits for bytes, and learns of a hang-up itself
+	linger   atomic.Bool // the client may still be sending when we close
+	closing  sync.Once
+}
+
+// pieceBytes is how much is written under one deadline.
+const pieceBytes = 64 << 10
+
+// Write implements net.Conn.
+func (c *conn) Write(p []byte) (int, error) {
+	written := 0
+	for {
+		piece := p[written:min(len(p), written+pieceBytes)]
+		if err := c.Conn.SetWriteDeadline(time.Now().Add(c.listener.config.ChunkTimeout)); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(piece)
+		written += n
+		if err != nil || written == len(p) {
+			return written, err
+		}
+	}
+}
+
+// Lingering bounds: how much a refused client may still send, and for how long,
+// before its connection is closed under it.
+const (
+	lingerBytes = 256 << 20
+	lingerTime  = 5 * time.Second
+	lingerPause = time.Second
+)
+
+// Close implements net.Conn. A client that is still sending a body nobody will
+// read would be told "connection reset" instead of the reply; so its bytes are
+// passed over for a moment first.
+func (c *conn) Close() error {
+	err := net.ErrClosed
+	c.closing.Do(func() {
+		if c.linger.Load() {
+			c.passOver()
+		}
+		err = c.Conn.Close()
+		c.listener.forget(c)
+	})
+	return err
+}
+
+func (c *conn) passOver() {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	buffer := make([]byte, 32<<10)
+	end := time.Now().Add(lingerTime)
+	for left := lingerBytes; left > 0; {
+		now := time.Now()
+		deadline := now.Add(lingerPause)
+		if deadline.After(end) {
+			deadline = end
+		}
+		if !now.Before(end) || c.Conn.SetReadDeadline(deadline) != nil {
+			return
+		}
+		n, err := c.Conn.Read(buffer)
+		if err != nil {
+			return
+		}
+		left -= n
+	}
+}
+
+// cut closes the connection at once, whatever it is doing.
+func (c *conn) cut() {
+	c.linger.Store(false)
+	_ = c.Conn.Close() // it may be closed already; whoever uses it finds out
+}
+
+// rawConn returns the conn below TLS.
+func rawConn(nc net.Conn) *conn {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	return nc.(*conn)
+}
+
+var _ io.Writer = (*conn)(nil)

@@ -1,0 +1,274 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"nearside/fault"
+)
+
+// Media types of replies.
+const (
+	typeJSON = "application/json"
+	typeSSE  = "text/event-stream"
+)
+
+// resultInfo is the envelope's result_info, for lists that have pages.
+type resultInfo struct {
+	Page       int `json:"page"`
+	PerPage    int `json:"per_page"`
+	Count      int `json:"count"`
+	TotalCount int `json:"total_count"`
+	TotalPages int `json:"total_pages"`
+}
+
+// reply writes a success: result in Cloudflare's envelope, in the family's field order.
+func (c *call) reply(result any) error { return c.replyInfo(result, nil) }
+
+// replyInfo is reply with a result_info; nil leaves it out.
+func (c *call) replyInfo(result, info any) error {
+	encoded, err := encode(result)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	out.Grow(len(encoded) + 64)
+	envelope(&out, c.family(), true, []byte("[]"), c.messages(), encoded)
+	if info != nil {
+		encoded, err := encode(info)
+		if err != nil {
+			return err
+		}
+		out.Truncate(out.Len() - 1)
+		out.WriteString(`,"result_info":`)
+		out.Write(encoded)
+		out.WriteByte('}')
+	}
+	c.write(c.status, typeJSON, out.Bytes())
+	return nil
+}
+
+// bare writes v as JSON without an envelope.
+func (c *call) bare(v any) error {
+	encoded, err := encode(v)
+	if err != nil {
+		return err
+	}
+	c.warn()
+	c.write(c.status, typeJSON, encoded)
+	return nil
+}
+
+// message adds a remark for the person behind the client: to the envelope's
+// messages and to the header nearside-warning. It must precede the reply.
+func (c *call) message(text string) { c.warnings = append(c.warnings, text) }
+
+// messages encodes the remarks for the envelope, and sets the header.
+func (c *call) messages() []byte {
+	c.warn()
+	var out bytes.Buffer
+	out.WriteByte('[')
+	for i, text := range c.warnings {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		item, err := encode(remark{Code: codeRemark, Message: text})
+		if err != nil {
+			panic(err) // a struct of a number and a string always encodes
+		}
+		out.Write(item)
+	}
+	out.WriteByte(']')
+	return out.Bytes()
+}
+
+func (c *call) warn() {
+	if len(c.warnings) > 0 {
+		c.setHeader("nearside-warning", headerSafe(strings.Join(c.warnings, "; ")))
+	}
+}
+
+// headerSafe keeps printable ASCII and escapes the rest, so that no remark can break a header.
+func headerSafe(text string) string {
+	quoted := strconv.QuoteToASCII(text)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
+// remark is an item of the envelope's errors and messages.
+type remark struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+// envelope writes the object that Cloudflare wraps replies in. Workers AI puts the result first.
+func envelope(out *bytes.Buffer, f family, success bool, errs, messages, result []byte) {
+	rest := func() {
+		fmt.Fprintf(out, `"success":%t,"errors":%s,"messages":%s`, success, errs, messages)
+	}
+	out.WriteByte('{')
+	if f == workersAI {
+		out.WriteString(`"result":`)
+		out.Write(result)
+		out.WriteByte(',')
+		rest()
+	} else {
+		rest()
+		out.WriteString(`,"result":`)
+		out.Write(result)
+	}
+	out.WriteByte('}')
+}
+
+// encode is json.Marshal without the escapes that only HTML needs.
+func encode(v any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, fault.New(fault.Internal, "the reply cannot be written as JSON").Because(err)
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
+// fail writes the failure that err is.
+func (c *call) fail(err error) {
+	f := c.diagnose(err)
+	c.fault = f
+	status, code, message := c.family().answer(f)
+	if f.Kind == fault.Internal {
+		c.server.log.Error("internal error", "request", c.id, "route", c.pattern(), "error", err)
+		message += " (request " + c.id + ")"
+	}
+	if f.RetryAfter > 0 {
+		c.setHeader("Retry-After", strconv.Itoa(max(1, int((f.RetryAfter+999_999_999).Seconds()))))
+	}
+	if status == 401 {
+		c.setHeader("WWW-Authenticate", "Bearer")
+	}
+	errs, encoding := encode([]remark{{Code: code, Message: message}})
+	if encoding != nil {
+		errs = []byte("[]")
+	}
+	var out bytes.Buffer
+	envelope(&out, c.family(), false, errs, c.messages(), c.family().noResult())
+	c.write(status, typeJSON, out.Bytes())
+}
+
+// diagnose returns the fault that err is, or became when the call's context ended.
+func (c *call) diagnose(err error) *fault.Error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errHungUp) {
+		switch cause := context.Cause(c); {
+		case errors.Is(cause, errDrained):
+			return errDrained
+		case errors.Is(cause, context.DeadlineExceeded):
+			return &fault.Error{Kind: fault.Canceled, Reason: reasonTimeout, Message: "the call took longer than " + c.server.config.CallTimeout.String()}
+		default:
+			return fault.New(fault.Canceled, "the client hung up")
+		}
+	}
+	if f := fault.As(err); f != nil {
+		return f
+	}
+	return fault.New(fault.Internal, "").Because(err)
+}
+
+func (c *call) family() family {
+	if c.route != nil {
+		return c.route.Family
+	}
+	return familyOf(c.path)
+}
+
+// writeStatus ends the call with a status and no body.
+func (c *call) writeStatus(status int) { c.write(status, "", nil) }
+
+// write hands a whole reply to fasthttp, which sends it when the handler has returned.
+func (c *call) write(status int, contentType string, body []byte) {
+	c.status = status
+	response := c.fiber.Response()
+	response.SetStatusCode(status)
+	if contentType != "" {
+		response.Header.SetContentType(contentType)
+	}
+	response.SetBodyRaw(body)
+}
+
+// flow is a reply that is written while it is made.
+type flow struct {
+	call *call
+	w    *bufio.Writer
+	err  error
+}
+
+// Write adds bytes to the reply; Flush sends them.
+func (f *flow) Write(p []byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	if len(p) <= f.w.Available() {
+		return f.w.Write(p)
+	}
+	n, err := 0, error(nil)
+	f.err = f.call.awaitClient(func() { n, err = f.w.Write(p) })
+	if err != nil {
+		f.err = err
+	}
+	return n, f.err
+}
+
+// Flush sends what was written. It waits for the client without holding a slot.
+func (f *flow) Flush() error {
+	if f.err != nil {
+		return f.err
+	}
+	var err error
+	f.err = f.call.awaitClient(func() { err = f.w.Flush() })
+	if err != nil {
+		f.err = err
+	}
+	return f.err
+}
+
+// stream writes a reply piece by piece, and is the last thing a handler does.
+// produce runs beside and after the handler, with the call's context alive but
+// no request left to look at; each piece has the chunk timeout to reach the
+// client, the whole has none. An error from produce cuts the reply short, which
+// the client can tell from a finished one.
+func (c *call) stream(contentType string, produce func(w *flow) error) error {
+	c.warn()
+	response := c.fiber.Response()
+	response.Header.SetContentType(contentType)
+	response.SetStatusCode(c.status)
+	c.flowing = true
+	c.settle()
+	response.SetBodyStreamWriter(func(w *bufio.Writer) {
+		defer c.finish()
+		defer func() {
+			if r := recover(); r != nil {
+				c.server.metrics.panics.Inc()
+				c.server.log.Error("a stream panicked", "request", c.id, "route", c.pattern(), "panic", r, "stack", string(debug.Stack()))
+				c.conn.cut()
+			}
+		}()
+		f := &flow{call: c, w: w}
+		if err := produce(f); err != nil {
+			c.fault = c.diagnose(err)
+			c.conn.cut()
+			return
+		}
+		if err := f.Flush(); err != nil {
+			c.fault = c.diagnose(err)
+		}
+	})
+	return nil
+}
+
+var _ io.Writer = (*flow)(nil)

@@ -1,0 +1,188 @@
+// Package server speaks HTTP for nearside, and does nothing else.
+//
+// A Server answers the one table in routes.go. Each request becomes a call: it
+// is matched on its raw path, its sender is known (auth.go) and is allowed to
+// ask (guard.go), its body is counted while it is read (body.go), and it holds
+// one of a bounded number of slots while nearside works for it (gate.go).
+// Handlers bind, ask one domain function, and reply; they return every error,
+// and codes.go alone knows which HTTP status and Cloudflare code it becomes.
+//
+// What the package promises:
+//
+//   - A request reaches the handler whose pattern its raw path matches, each id
+//     unescaped exactly once, or none.
+//   - A body is never read beyond its route's limit, packed or unpacked.
+//   - A call's context ends when its client hangs up, its time is over, or the
+//     server gives up draining.
+//   - Slow clients cost a connection, never a slot: what waits for the network
+//     holds nothing that others need.
+//   - A panic in a handler is a 500 with a request id, and the server lives.
+//   - Log lines and metrics carry no key, no body, no query text and no name
+//     chosen by a user other than the account id.
+//
+// What it does not do: HTTP/2, and any rule of the domain. Those are in the
+// packages vectorize, rag and llm.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"nearside/fault"
+)
+
+// Parts is the domain that a Server speaks for.
+type Parts struct {
+	Keys Keys // who may call; nil: nobody can have a key
+}
+
+// Server answers Cloudflare's API on one address.
+type Server struct {
+	config  Config
+	parts   Parts
+	log     *slog.Logger
+	app     *fiber.App
+	router  *router
+	gate    *gate
+	metrics *metrics
+	watch   watch
+
+	// base is the parent of every call's context; giveUp ends it.
+	base   context.Context
+	giveUp context.CancelCauseFunc
+
+	listener *listener
+	bodies   atomic.Int64 // bytes of request bodies in memory
+	draining atomic.Bool
+	closing  sync.Once
+	closed   chan struct{} // Close was called
+	done     chan struct{} // Run has returned, or never started and Close was called
+	running  atomic.Bool
+}
+
+var (
+	errHungUp  = errors.New("the client hung up")
+	errDrained = fault.New(fault.Unavailable, "the server is shutting down; send the request again in a moment")
+)
+
+// Listen checks the configuration and opens the address. Nothing is answered before Run.
+func Listen(config Config, parts Parts, log *slog.Logger) (*Server, error) {
+	config = config.withDefaults()
+	if err := config.Validate(parts.Keys != nil && parts.Keys.HasKeys()); err != nil {
+		return nil, err
+	}
+	var certificate *tls.Config
+	if config.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(config.TLSCert, config.TLSKey)
+		if err != nil {
+			return nil, fault.New(fault.Invalid, "cannot use --tls-cert %q with --tls-key %q", config.TLSCert, config.TLSKey).Because(err)
+		}
+		certificate = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	}
+	open, err := net.Listen("tcp", config.Addr)
+	if err != nil {
+		return nil, fault.New(fault.Unavailable, "cannot listen on %s; choose another address with --addr", config.Addr).Because(err)
+	}
+	s := &Server{
+		config: config, parts: parts, log: log,
+		router:   newRouter(routes),
+		gate:     newGate(config.Work, config.Queue, config.Patience),
+		listener: newListener(open, certificate, config),
+		closed:   make(chan struct{}), done: make(chan struct{}),
+	}
+	s.base, s.giveUp = context.WithCancelCause(context.Background())
+	s.metrics = newMetrics(s)
+	s.app = s.newApp()
+	return s, nil
+}
+
+// newApp sets fiber up so that none of its conveniences stands between a
+// request and the call made of it: bodies are streams and never parsed ahead,
+// and all deadlines but the one for headers are ours.
+func (s *Server) newApp() *fiber.App {
+	app := fiber.New(fiber.Config{
+		AppName:                      "nearside",
+		DisableStartupMessage:        true,
+		StreamRequestBody:            true,
+		DisablePreParseMultipartForm: true,
+		BodyLimit:                    math.MaxInt, // not enforced on streams; body.go counts
+		ReadTimeout:                  s.config.HeaderTimeout,
+		IdleTimeout:                  s.config.IdleTimeout,
+		ReadBufferSize:               maxHeaderBytes,
+		Concurrency:                  s.config.Connections,
+		DisableDefaultContentType:    true,
+		ErrorHandler:                 s.malformed,
+	})
+	app.Use(s.serve)
+	inner := app.Server()
+	inner.CloseOnShutdown = true
+	inner.MaxIdleWorkerDuration = time.Second
+	inner.ConnState = s.listener.state
+	return app
+}
+
+// Addr is the address the server listens on, with its real port.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Run serves until ctx ends or Close is called, then drains: it stops
+// accepting, lets calls in flight finish for the grace period, ends the rest,
+// and returns when nothing of the server is left. It may be called once.
+func (s *Server) Run(ctx context.Context) error {
+	if !s.running.CompareAndSwap(false, true) {
+		return fmt.Errorf("server: Run was called twice")
+	}
+	defer close(s.done)
+	var background sync.WaitGroup
+	served := make(chan error, 1)
+	stop := make(chan struct{})
+	background.Go(func() { served <- s.app.Listener(s.listener) })
+	background.Go(func() { s.watch.run(stop) })
+	var err error
+	select {
+	case <-ctx.Done():
+	case <-s.closed:
+	case err = <-served:
+	}
+	s.drain()
+	close(stop)
+	background.Wait()
+	return err
+}
+
+// Close ends Run and waits for it. It may be called any number of times.
+func (s *Server) Close() error {
+	s.closing.Do(func() { close(s.closed) })
+	if s.running.CompareAndSwap(false, true) {
+		close(s.done)
+		return s.listener.Close()
+	}
+	<-s.done
+	return nil
+}
+
+// drain stops accepting, waits for calls in flight, and ends what is left.
+func (s *Server) drain() {
+	s.draining.Store(true)
+	grace, cancel := context.WithTimeout(context.Background(), s.config.Grace)
+	defer cancel()
+	s.listener.retire()
+	if err := s.app.ShutdownWithContext(grace); err == nil {
+		return
+	}
+	s.log.Warn("calls were still in flight after the grace period and are being ended", "grace", s.config.Grace, "calls", s.watch.size())
+	s.giveUp(errDrained)
+	s.listener.kill()
+	last, stop := context.WithTimeout(context.Background(), lastWait)
+	defer stop()
+	s.listener.wait(last)
+}

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"strings"
+
+	"nearside/fault"
+)
+
+// unbuilt names the Cloudflare APIs below /accounts/{account}/ that nearside does not have.
+var unbuilt = map[string]string{
+	"ai-gateway":        "AI Gateway",
+	"ai-search":         "AI Search",
+	"autorag":           "AI Search (AutoRAG)",
+	"browser-rendering": "Browser Rendering",
+	"calls":             "Realtime",
+	"containers":        "Containers",
+	"cfd_tunnel":        "Tunnels",
+	"d1":                "D1",
+	"dispatch":          "Workers for Platforms",
+	"durable_objects":   "Durable Objects",
+	"email":             "Email Routing",
+	"hyperdrive":        "Hyperdrive",
+	"images":            "Images",
+	"logpush":           "Logpush",
+	"logs":              "Logs",
+	"mtls_certificates": "mTLS certificates",
+	"pages":             "Pages",
+	"pipelines":         "Pipelines",
+	"queues":            "Queues",
+	"r2":                "R2",
+	"secrets_store":     "Secrets Store",
+	"storage":           "KV",
+	"stream":            "Stream",
+	"tokens":            "API tokens; nearside has its own keys: nearside keys create",
+	"builds":            "Workers Builds",
+	"vpc":               "Workers VPC",
+	"workers":           "Workers",
+	"workflows":         "Workflows",
+	"analytics_engine":  "Analytics Engine",
+}
+
+// unbuiltAI names the parts of Workers AI that nearside does not have.
+var unbuiltAI = map[string]string{
+	"finetunes":  "fine-tunes",
+	"tomarkdown": "Markdown conversion",
+	"tasks":      "the task list",
+	"authors":    "the author list",
+}
+
+// noRoute is the fault of a path no route matches: a Cloudflare API that is not
+// built says so, and everything else is unknown.
+func noRoute(path string) error {
+	if name := unbuiltAt(path); name != "" {
+		return &fault.Error{Kind: fault.Unsupported, Reason: reasonNotBuilt,
+			Message: "nearside does not have Cloudflare's " + name + "; its README lists what it has"}
+	}
+	return &fault.Error{Kind: fault.NotFound, Reason: reasonNoRoute, Message: "No route for that URI"}
+}
+
+func unbuiltAt(path string) string {
+	rest, ok := strings.CutPrefix(path, "/client/v4/")
+	if !ok {
+		return ""
+	}
+	segments := strings.Split(rest, "/")
+	switch {
+	case segments[0] == "zones":
+		return "Zones"
+	case segments[0] != "accounts" || len(segments) < 3:
+		return ""
+	case segments[2] == "ai" && len(segments) > 3:
+		if name := unbuiltAI[segments[3]]; name != "" {
+			return "Workers AI " + name
+		}
+		return ""
+	}
+	return unbuilt[segments[2]]
+}
