@@ -10,10 +10,10 @@ import (
 type family uint8
 
 const (
-	platform  family = iota // accounts, users, keys, and everything that is nobody's
-	vectorize               // Vectorize v2 and v1
-	workersAI               // Workers AI and its OpenAI-compatible half
-	nearside                // our own, below /nearside/
+	platformAPI  family = iota // accounts, users, keys, and everything that is nobody's
+	vectorizeAPI               // Vectorize v2 and v1
+	workersAI                  // Workers AI and its OpenAI-compatible half
+	nearsideAPI                // our own, below /nearside/
 )
 
 // familyOf guesses the family of a path without a route, so that even its failure looks right.
@@ -22,9 +22,9 @@ func familyOf(path string) family {
 	case strings.Contains(path, "/ai/") && !strings.Contains(path, "/nearside/"):
 		return workersAI
 	case strings.Contains(path, "/vectorize/"):
-		return vectorize
+		return vectorizeAPI
 	}
-	return platform
+	return platformAPI
 }
 
 // noResult is the result of a failure.
@@ -48,7 +48,7 @@ type meaning struct{ status, code int }
 // 5006, 3006, 3007, 3040, 7009, 971. Ours, because no reply of the kind is known:
 // 10013 (internal, corrupt), 10027 (too large), 10405, 10501.
 var kinds = map[family]map[fault.Kind]meaning{
-	platform: {
+	platformAPI: {
 		fault.Internal:     {500, 10013},
 		fault.Invalid:      {400, 7003},
 		fault.NotFound:     {404, 7003},
@@ -64,7 +64,7 @@ var kinds = map[family]map[fault.Kind]meaning{
 		fault.Unavailable:  {503, 7009},
 		fault.Corrupt:      {500, 10013},
 	},
-	vectorize: {
+	vectorizeAPI: {
 		fault.Invalid:  {400, 40026},
 		fault.NotFound: {404, 3000},
 		fault.Gone:     {410, 3005},
@@ -116,7 +116,7 @@ func (f family) answer(e *fault.Error) (status, code int, message string) {
 		m, known = kinds[f][e.Kind]
 	}
 	if !known {
-		m = kinds[platform][e.Kind]
+		m = kinds[platformAPI][e.Kind]
 	}
 	if e.Kind == fault.Internal {
 		return m.status, m.code, "An unknown error has occurred; the server's log says more"

@@ -39,11 +39,15 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"nearside/fault"
+	"nearside/llm"
+	"nearside/vectorize"
 )
 
 // Parts is the domain that a Server speaks for.
 type Parts struct {
-	Keys Keys // who may call; nil: nobody can have a key
+	Keys      Keys               // who may call; nil: nobody can have a key
+	Vectorize *vectorize.Service // the indexes
+	Models    *llm.Router        // what turns texts into vectors
 }
 
 // Server answers Cloudflare's API on one address.
