@@ -171,7 +171,7 @@ func (o oneOf) append(to []byte) []byte {
 	if o.null {
 		operands = append([]Value{{}}, operands...)
 	}
-	to = append(appendString(to, o.property), ':')
+	to = append(AppendString(to, o.property), ':')
 	switch {
 	case len(operands) == 1 && !o.negated:
 		return operands[0].append(to)
@@ -245,7 +245,7 @@ func (s span) append(to []byte) []byte {
 		}
 		ends = append(ends, string(end.value.append([]byte(`"`+operator+`":`))))
 	}
-	to = append(appendString(to, s.property), `:{`...)
+	to = append(AppendString(to, s.property), `:{`...)
 	to = append(to, strings.Join(ends, ",")...)
 	return append(to, '}')
 }

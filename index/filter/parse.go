@@ -360,7 +360,7 @@ func appendJSON(to []byte, v any) []byte {
 			if i > 0 {
 				to = append(to, ',')
 			}
-			to = append(appendString(to, f.key), ':')
+			to = append(AppendString(to, f.key), ':')
 			to = appendJSON(to, f.value)
 		}
 		return append(to, '}')

@@ -59,7 +59,7 @@ func (v Value) JSON() json.RawMessage { return v.append(nil) }
 func (v Value) append(to []byte) []byte {
 	switch v.typ {
 	case String:
-		return appendString(to, v.text)
+		return AppendString(to, v.text)
 	case Number:
 		return appendNumber(to, v.number)
 	case Boolean:
@@ -92,8 +92,8 @@ func cut(s string) string {
 	return s[:end]
 }
 
-// appendString appends s as JSON with no more escapes than needed, as JSON.stringify does.
-func appendString(to []byte, s string) []byte {
+// AppendString appends s as a JSON string with no more escapes than needed, as JSON.stringify does.
+func AppendString(to []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	to = append(to, '"')
 	for i := range len(s) {
