@@ -32,6 +32,17 @@ const (
 // Lexical is the id of the embedder that needs no weights and understands nothing.
 const Lexical = "@nearside/lexical-hash"
 
+// Request asks for vectors of texts.
+type Request struct {
+	Account string // whose bill it is, and whose pin decides who answers
+	Model   string // an id of the catalogue, or an alias
+	Texts   []string
+	// Holder and Fingerprint name something that has vectors of its own, such as
+	// `index "notes"`, and the weights that made them. Those weights answer, or nobody.
+	Holder      string
+	Fingerprint embed.Fingerprint
+}
+
 // Embedded is the answer to a call for vectors, and how it was made.
 type Embedded struct {
 	Vectors     [][]float32 // one a text, in order, of the model's dimensions
@@ -128,29 +139,27 @@ func (r *Router) Serves(m *Model) (served string, route Route, missing error) {
 	return here[0].embedder.Model(), here[0].route(), nil
 }
 
-// Embed turns texts into vectors by the model, on the account's bill.
-func (r *Router) Embed(ctx context.Context, account, model string, texts []string) (Embedded, error) {
-	m, err := r.embeddingModel(model)
+// Embed turns texts into vectors.
+func (r *Router) Embed(ctx context.Context, q Request) (Embedded, error) {
+	m, err := r.embeddingModel(q.Model)
 	if err != nil {
 		return Embedded{}, err
 	}
-	from, warning, err := r.choose(account, m)
+	from, warning, err := r.choose(m, q)
 	if err != nil {
 		return Embedded{}, err
 	}
-	embeddings, err := from.embedder.Embed(ctx, texts)
+	embeddings, err := from.embedder.Embed(ctx, q.Texts)
 	if err != nil {
-		return Embedded{}, fmt.Errorf("embed %d texts by %s: %w", len(texts), m.ID, err)
+		return Embedded{}, fmt.Errorf("embed %d texts by %s: %w", len(q.Texts), m.ID, err)
 	}
-	if len(embeddings) != len(texts) {
-		return Embedded{}, fault.New(fault.Internal, "%s returned %d vectors for %d texts", from.name(), len(embeddings), len(texts))
+	if len(embeddings) != len(q.Texts) {
+		return Embedded{}, fault.New(fault.Internal, "%s returned %d vectors for %d texts", from.name(), len(embeddings), len(q.Texts))
 	}
-	holds, err := r.pins.Pin(ctx, account, m.ID, from.fingerprint)
-	if err != nil {
-		return Embedded{}, fmt.Errorf("pin %s to its weights: %w", m.ID, err)
-	}
-	if holds != from.fingerprint {
-		return Embedded{}, pinned(account, m, holds, from)
+	if q.Fingerprint == "" {
+		if err := r.pin(ctx, q.Account, m, from); err != nil {
+			return Embedded{}, err
+		}
 	}
 	out := Embedded{
 		Model: m.ID, Served: from.embedder.Model(), Backend: from.Kind, Route: from.route(),
@@ -158,8 +167,42 @@ func (r *Router) Embed(ctx context.Context, account, model string, texts []strin
 	}
 	out.add(embeddings, m.Dimensions)
 	out.Neurons = m.Tariff.Charge(neuron.Usage{neuron.InputTokens: int64(out.Tokens)})
-	r.meter.Add(account, m.ID, int64(out.Tokens), out.Neurons)
+	r.meter.Add(q.Account, m.ID, int64(out.Tokens), out.Neurons)
 	return out, nil
+}
+
+// pin makes sure that the weights are the account's from now on.
+func (r *Router) pin(ctx context.Context, account string, m *Model, from source) error {
+	holds, err := r.pins.Pin(ctx, account, m.ID, from.fingerprint)
+	if err != nil {
+		return fmt.Errorf("pin %s to its weights: %w", m.ID, err)
+	}
+	if holds != from.fingerprint {
+		return otherWeights(accountOf(account), m, holds, from)
+	}
+	return nil
+}
+
+// Weights says which weights serve a model.
+type Weights struct {
+	Model       string // the model asked for, aliases resolved
+	Served      string // the id of the weights
+	Fingerprint embed.Fingerprint
+	Dimensions  int
+	Warning     string
+}
+
+// Weights pins the model in the account, as a call to Embed would, and says to what.
+func (r *Router) Weights(ctx context.Context, account, model string) (Weights, error) {
+	m, err := r.embeddingModel(model)
+	if err != nil {
+		return Weights{}, err
+	}
+	from, warning, err := r.choose(m, Request{Account: account})
+	if err != nil {
+		return Weights{}, err
+	}
+	return Weights{m.ID, from.embedder.Model(), from.fingerprint, m.Dimensions, warning}, r.pin(ctx, account, m, from)
 }
 
 // add takes over the embeddings, filled up to the model's dimensions.
@@ -204,28 +247,46 @@ func (r *Router) embeddingModel(id string) (*Model, error) {
 	return m, nil
 }
 
-// choose picks who answers: the pinned weights where there are any, else the
-// best that are here.
-func (r *Router) choose(account string, m *Model) (from source, warning string, err error) {
+// choose picks who answers: the weights that are asked for or pinned, where
+// there are any, else the best that are here.
+func (r *Router) choose(m *Model, q Request) (from source, warning string, err error) {
 	here := r.sources(m)
 	if len(here) == 0 {
 		return source{}, "", nothingHere(m)
 	}
-	fingerprint, ok := r.pins.Pinned(account, m.ID)
-	if !ok {
-		return here[0], weak(here[0]), nil
+	holder, fingerprint := q.Holder, q.Fingerprint
+	if fingerprint == "" {
+		pinned, ok := r.pins.Pinned(q.Account, m.ID)
+		if !ok {
+			return here[0], weak(here[0]), nil
+		}
+		holder, fingerprint = accountOf(q.Account), pinned
 	}
 	for _, s := range here {
-		if s.fingerprint != fingerprint {
-			continue
+		if s.fingerprint == fingerprint {
+			return s, s.warning(holder, m, here[0]), nil
 		}
-		if s.embedder.Model() == here[0].embedder.Model() {
-			return s, weak(s), nil
-		}
-		return s, fmt.Sprintf("%s made the first vectors of %s in this account and goes on doing so; %s is here too: switch with POST nearside/models/switch, then embed everything again",
-			s.embedder.Model(), m.ID, here[0].embedder.Model()), nil
 	}
-	return source{}, "", pinned(account, m, fingerprint, here[0])
+	return source{}, "", otherWeights(holder, m, fingerprint, here[0])
+}
+
+func accountOf(account string) string { return fmt.Sprintf("account %q", account) }
+
+// warning is what callers should know when s answers, though best is here.
+func (s source) warning(holder string, m *Model, best source) string {
+	if s.fingerprint == best.fingerprint {
+		return weak(s)
+	}
+	return fmt.Sprintf("%s made the first vectors of %s for %s and goes on doing so, because vectors of different weights do not compare; %s is here now: %s",
+		s.embedder.Model(), m.ID, holder, best.embedder.Model(), wayOut(holder))
+}
+
+// wayOut says how to come to other weights.
+func wayOut(holder string) string {
+	if strings.HasPrefix(holder, "account ") {
+		return "POST nearside/models/switch gives the model to it; then embed everything again"
+	}
+	return "make a new index and load the texts into it"
 }
 
 // weak warns where the answer is not what the word embedding promises.
@@ -247,9 +308,9 @@ func nothingHere(m *Model) error {
 		m.ID, strings.Join(needed, " or "))}
 }
 
-// pinned is the fault of other weights than the account's.
-func pinned(account string, m *Model, holds embed.Fingerprint, offered source) error {
+// otherWeights is the fault of weights that are not the ones that made the holder's vectors.
+func otherWeights(holder string, m *Model, made embed.Fingerprint, here source) error {
 	return &fault.Error{Kind: fault.Conflict, Reason: ReasonPinned, Message: fmt.Sprintf(
-		"account %q has vectors of %s made by the weights %s; what is here now is %s, and vectors of the two do not compare. Bring the first back, or give the model to the new weights with POST nearside/models/switch and embed everything again",
-		account, m.ID, holds, offered.name())}
+		"%s has vectors of %s made by the weights %s; here now is %s, and vectors of the two do not compare. Bring the first back, or: %s",
+		holder, m.ID, made, here.name(), wayOut(holder))}
 }
