@@ -55,7 +55,7 @@ func (s *Server) admit(c *call) error {
 			return err
 		}
 	}
-	if s.parts.Keys == nil || !s.parts.Keys.HasKeys() {
+	if !s.keyed() {
 		return nil
 	}
 	secret := c.secret()
@@ -81,6 +81,9 @@ func (s *Server) admit(c *call) error {
 	}
 	return nil
 }
+
+// keyed reports whether calls need a key: they do once any exists.
+func (s *Server) keyed() bool { return s.parts.Keys.HasKeys() }
 
 // secret is the API key the client sent, however it sent it.
 func (c *call) secret() string {

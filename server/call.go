@@ -34,7 +34,8 @@ type call struct {
 	params   []string
 	query    url.Values
 	incoming *body
-	warnings []string
+	remarks  []remark // for the envelope's messages
+	warnings []string // those of them that go into the header too
 	started  time.Time
 	status   int
 	holding  bool // a slot of the gate

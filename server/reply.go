@@ -69,18 +69,21 @@ func (c *call) bare(v any) error {
 
 // message adds a remark for the person behind the client: to the envelope's
 // messages and to the header nearside-warning. It must precede the reply.
-func (c *call) message(text string) { c.warnings = append(c.warnings, text) }
+func (c *call) message(text string) {
+	c.warnings = append(c.warnings, text)
+	c.remarks = append(c.remarks, remark{Code: codeRemark, Message: text})
+}
 
 // messages encodes the remarks for the envelope, and sets the header.
 func (c *call) messages() []byte {
 	c.warn()
 	var out bytes.Buffer
 	out.WriteByte('[')
-	for i, text := range c.warnings {
+	for i, r := range c.remarks {
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		item, err := encode(remark{Code: codeRemark, Message: text})
+		item, err := encode(r)
 		if err != nil {
 			panic(err) // a struct of a number and a string always encodes
 		}

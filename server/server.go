@@ -45,9 +45,10 @@ import (
 
 // Parts is the domain that a Server speaks for.
 type Parts struct {
-	Keys      Keys               // who may call; nil: nobody can have a key
+	Keys      Keys               // who may call
 	Vectorize *vectorize.Service // the indexes
 	Models    *llm.Router        // what turns texts into vectors
+	Condition func() Condition   // what /health tells; nil: nothing but that the server is up
 }
 
 // Server answers Cloudflare's API on one address.
@@ -82,7 +83,7 @@ var (
 // Listen checks the configuration and opens the address. Nothing is answered before Run.
 func Listen(config Config, parts Parts, log *slog.Logger) (*Server, error) {
 	config = config.withDefaults()
-	if err := config.Validate(parts.Keys != nil && parts.Keys.HasKeys()); err != nil {
+	if err := config.Validate(parts.Keys.HasKeys()); err != nil {
 		return nil, err
 	}
 	var certificate *tls.Config
