@@ -1,0 +1,154 @@
+package command_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"nearside/client"
+)
+
+// clientsDir is where scripts/clients installed the real clients.
+func clientsDir(t *testing.T) string {
+	t.Helper()
+	if !*long {
+		t.Skip("runs with -long")
+	}
+	dir := os.Getenv("NEARSIDE_CLIENTS")
+	if dir == "" {
+		t.Fatal("NEARSIDE_CLIENTS is not set; install the clients with scripts/clients DIR and set it to DIR")
+	}
+	return dir
+}
+
+// run runs a real client against the server and returns all it printed.
+func run(t *testing.T, api *client.Client, name string, args ...string) string {
+	t.Helper()
+	dir := clientsDir(t)
+	cmd := exec.Command(name, args...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(),
+		"PATH="+filepath.Join(dir, "node_modules", ".bin")+":"+os.Getenv("PATH"),
+		"PYTHONPATH="+filepath.Join(dir, "python"),
+		"NEARSIDE_CLIENTS="+dir,
+		"NEARSIDE_URL="+api.URL,
+		"CLOUDFLARE_API_BASE_URL="+api.URL+"/client/v4", "CLOUDFLARE_BASE_URL="+api.URL+"/client/v4",
+		"CLOUDFLARE_API_TOKEN=local", "CLOUDFLARE_ACCOUNT_ID=local",
+		"WRANGLER_SEND_METRICS=false", "WRANGLER_SEND_ERROR_REPORTS=false", "WRANGLER_HIDE_BANNER=true", "CI=true", "NO_COLOR=1",
+		"HOME="+t.TempDir(),
+	)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// TestEveryWranglerVectorizeCommandWorks drives the newest wrangler through the life of an index.
+func TestEveryWranglerVectorizeCommandWorks(t *testing.T) {
+	clientsDir(t)
+	api := start(t, t.TempDir()).ready()
+	vectors := filepath.Join(t.TempDir(), "vectors.ndjson")
+	lines := `{"id":"a","values":[1,0,0],"metadata":{"genre":"noir","year":1944}}
+{"id":"b","values":[0,1,0],"namespace":"eu","metadata":{"genre":"noir","year":1950}}
+{"id":"c","values":[0.6,0.8,0],"metadata":{"genre":"drama","year":1960}}`
+	if err := os.WriteFile(vectors, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		command string
+		want    []string
+		absent  []string
+	}{
+		{command: "whoami", want: []string{"local"}},
+		{command: "vectorize create films --dimensions=3 --metric=cosine --description=demo", want: []string{"Successfully created a new Vectorize index: 'films'"}},
+		{command: "vectorize create notes --preset=@cf/baai/bge-base-en-v1.5", want: []string{"'notes'"}},
+		{command: "vectorize list", want: []string{"films", "notes", "768", "demo"}},
+		{command: "vectorize list --json", want: []string{`"name": "films"`}},
+		{command: "vectorize get films", want: []string{"films", "3", "cosine"}},
+		{command: "vectorize create-metadata-index films --property-name=genre --type=string", want: []string{"genre"}},
+		{command: "vectorize create-metadata-index films --property-name=year --type=number", want: []string{"year"}},
+		{command: "vectorize list-metadata-index films", want: []string{"genre", "year", "String", "Number"}},
+		{command: "vectorize insert films --file=" + vectors, want: []string{"3 vectors", "Mutation changeset identifier"}},
+		{command: "vectorize upsert films --batch-size=2 --file=" + vectors, want: []string{"3 vectors"}},
+		{command: "vectorize info films", want: []string{"3"}},
+		{command: "vectorize list-vectors films --count 2", want: []string{"a", "b"}},
+		{command: "vectorize query films --vector 1 0 0 --top-k 2 --return-values --return-metadata all", want: []string{`"id": "a"`, `"id": "c"`, `"genre": "drama"`, `"score": 1`}, absent: []string{`"id": "b"`}},
+		{command: `vectorize query films --vector 1 0 0 --filter {"genre":"noir","year":{"$lt":1950}}`, want: []string{`"id": "a"`, `"count": 1`}},
+		{command: "vectorize query films --vector 1 0 0 --namespace eu", want: []string{`"id": "b"`, `"count": 1`}},
+		{command: "vectorize query films --vector-id a", want: []string{`"id": "a"`, `"id": "c"`}},
+		{command: "vectorize get-vectors films --ids a b", want: []string{`"id": "a"`, `"namespace": "eu"`}},
+		{command: "vectorize delete-vectors films --ids a b", want: []string{"Mutation changeset identifier"}},
+		{command: "vectorize info films", want: []string{"1"}},
+		{command: "vectorize delete-metadata-index films --property-name=year", want: []string{"year"}},
+		{command: "vectorize delete films --force", want: []string{"films"}},
+		{command: "ai models list", want: []string{"@cf/baai/bge-base-en-v1.5"}},
+	} {
+		out := run(t, api, "wrangler", strings.Fields(step.command)...)
+		for _, want := range step.want {
+			if !strings.Contains(out, want) {
+				t.Errorf("wrangler %s: no %q in\n%s", step.command, want, out)
+			}
+		}
+		for _, absent := range step.absent {
+			if strings.Contains(out, absent) {
+				t.Errorf("wrangler %s: %q in\n%s", step.command, absent, out)
+			}
+		}
+		t.Logf("wrangler %s: ok", step.command)
+	}
+}
+
+// TestOfficialSDKsWork runs one script a client; a script fails by its exit code.
+func TestOfficialSDKsWork(t *testing.T) {
+	clientsDir(t)
+	api := start(t, t.TempDir()).ready()
+	for _, script := range []struct {
+		run  string
+		args []string
+	}{
+		{"node", []string{"cloudflare.mjs", "cloudflare", "ts7"}},
+		{"node", []string{"cloudflare.mjs", "cloudflare-5", "ts5"}},
+		{"node", []string{"cloudflare.mjs", "cloudflare-4", "ts4"}},
+		{"node", []string{"openai.mjs"}},
+		{"python3", []string{"cloudflare_sdk.py", "py4"}},
+		{"python3", []string{"openai_sdk.py"}},
+	} {
+		t.Run(strings.Join(script.args, " "), func(t *testing.T) {
+			path, err := filepath.Abs(filepath.Join("testdata", "clients", script.args[0]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log(run(t, api, script.run, append([]string{path}, script.args[1:]...)...))
+		})
+	}
+}
+
+// TestCommandLineLoadsAndSearches is the README's first minute, typed.
+func TestCommandLineLoadsAndSearches(t *testing.T) {
+	p := start(t, t.TempDir())
+	api := p.ready()
+	ctx := context.Background()
+	notes := filepath.Join(t.TempDir(), "notes.jsonl")
+	lines := `{"id":"refund","title":"Refunds","text":"You get your money back within thirty days of purchase.","metadata":{"kind":"policy"}}
+{"id":"hours","title":"Opening hours","text":"The shop is open from nine to five on weekdays."}
+{"id":"empty","text":""}`
+	if err := os.WriteFile(notes, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	nearside(t, ctx, "index", "create", "notes", "--url", api.URL)
+	out, code := nearsideCode(t, ctx, "ingest", notes, "--index", "notes", "--url", api.URL)
+	if code != 3 || !strings.Contains(out, "notes.jsonl:3") || !strings.Contains(out, "2 records loaded") {
+		t.Errorf("ingest with one bad line: exit code %d, want 3, output\n%s", code, out)
+	}
+	if out := nearside(t, ctx, "search", "notes", "when can I visit the shop?", "--top-k", "1", "--url", api.URL); !strings.Contains(out, "Opening hours") {
+		t.Errorf("search found\n%s", out)
+	}
+	if out := nearside(t, ctx, "index", "list", "--json", "--url", api.URL); !strings.Contains(out, `"name": "notes"`) {
+		t.Errorf("index list --json printed\n%s", out)
+	}
+	p.stop()
+}
