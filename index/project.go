@@ -8,11 +8,11 @@ import (
 	"nearside/index/filter"
 )
 
-// IndexedMetadata returns what IndexedMetadata-level answers show of a record's
-// metadata: for each metadata index the value that it sees, strings cut to 64
-// bytes, in objects nested as in the record; nil if there is none. A record
-// written before a metadata index shows its value too.
-func IndexedMetadataOf(metadata json.RawMessage, indexes []MetadataIndex) json.RawMessage {
+// ProjectMetadata returns what a query at the level IndexedMetadata shows of a
+// record's metadata: for each metadata index the value that it sees, strings cut
+// to 64 bytes, in objects nested as in the record; nil if there is none. A record
+// that is older than a metadata index shows its value too.
+func ProjectMetadata(metadata json.RawMessage, indexes []MetadataIndex) json.RawMessage {
 	root := &branch{}
 	for _, m := range indexes {
 		if v := filter.Extract(metadata, m.Property, m.Type); !v.IsAbsent() {
