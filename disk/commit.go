@@ -3,7 +3,6 @@ package disk
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -13,80 +12,6 @@ import (
 // groupLimit bounds the callers that share one transaction, so that the first of
 // them is not kept waiting by a stream of others.
 const groupLimit = 256
-
-// baton is handed from one user of the writer to the next, in the order they came.
-type baton struct {
-	mu      sync.Mutex // guards the fields below; held for a few instructions
-	held    bool
-	waiting []chan struct{}
-}
-
-// take waits for the baton.
-func (b *baton) take(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return canceled(err)
-	}
-	b.mu.Lock()
-	if !b.held {
-		b.held = true
-		b.mu.Unlock()
-		return nil
-	}
-	mine := make(chan struct{})
-	b.waiting = append(b.waiting, mine)
-	b.mu.Unlock()
-	select {
-	case <-mine:
-		return nil
-	case <-ctx.Done():
-	}
-	if b.leave(mine) {
-		return canceled(ctx.Err())
-	}
-	<-mine // it was handed to us in the same moment
-	return nil
-}
-
-// leave takes a waiter out of the queue, if it is still there.
-func (b *baton) leave(mine chan struct{}) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i, w := range b.waiting {
-		if w == mine {
-			b.waiting = append(b.waiting[:i], b.waiting[i+1:]...)
-			return true
-		}
-	}
-	return false
-}
-
-// pass hands the baton to the next in the queue; false if there is none, and
-// then the caller still has it.
-func (b *baton) pass() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.waiting) == 0 {
-		return false
-	}
-	close(b.waiting[0])
-	b.waiting = b.waiting[1:]
-	return true
-}
-
-// drop passes the baton on, or lays it down.
-func (b *baton) drop() {
-	if b.pass() {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.waiting) > 0 { // somebody came in between
-		close(b.waiting[0])
-		b.waiting = b.waiting[1:]
-		return
-	}
-	b.held = false
-}
 
 // group is the callers that share one transaction.
 type group struct {
@@ -160,11 +85,23 @@ func (db *DB) beginGroup() (*group, error) {
 	case db.group != nil:
 		return db.group, nil
 	}
-	if err := db.writer.Exec(`BEGIN IMMEDIATE`); err != nil {
-		return nil, db.explain(err)
+	if err := db.awake(); err != nil {
+		return nil, err
+	}
+	if err := db.run(`BEGIN IMMEDIATE`); err != nil {
+		return nil, err
 	}
 	db.group = &group{head: db.head.Load(), done: make(chan struct{})}
 	return db.group, nil
+}
+
+// awake opens the writer of a database that was parked.
+func (db *DB) awake() error {
+	db.dir.house.fleet.used(db)
+	if db.writer != nil {
+		return nil
+	}
+	return db.start()
 }
 
 // inSavepoint runs fn so that all of its changes are undone if it fails.
@@ -290,7 +227,7 @@ func unsyncedError(path string, err error) error {
 // is tried again later: the WAL still has everything.
 func (db *DB) checkpoint() {
 	defer db.breakDown()
-	if db.walPages < checkpointPages {
+	if db.walPages < checkpointPages || db.copying.Load() {
 		return
 	}
 	_, _, _ = db.writer.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)

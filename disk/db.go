@@ -20,9 +20,11 @@ const (
 	witnessSuffix = ".head"
 	newSuffix     = ".new" // a database that is whole but not yet visible
 	walSuffix     = "-wal"
+	shmSuffix     = "-shm"
+	journalSuffix = "-journal"
 
 	readers         = 4    // connections for View, opened when needed
-	checkpointPages = 1000 // the WAL is copied into the database when it has this many pages (16 MB)
+	checkpointPages = 1000 // the log is copied into the database when it has this many pages (16 MB)
 )
 
 // Schema says what a database is for and which tables it has.
@@ -34,22 +36,25 @@ type Schema struct {
 
 // DB is an open database. Its methods may be called from any goroutine.
 type DB struct {
-	dir     *Dir
-	path    string
-	schema  Schema
-	system  *system
-	id      identity
-	head    atomic.Uint64
-	witness *witness
+	dir    *Dir
+	path   string
+	schema Schema
+	system *system
+	head   atomic.Uint64
 
-	turn     baton // held by whoever uses the fields up to the blank line
-	writer   *conn
-	group    *group // the transaction in progress, nil if there is none
-	walPages int    // in the WAL after the last commit
+	turn     baton    // held by whoever uses the fields up to the blank line
+	id       identity // drawn when the database was made
+	writer   *conn    // nil while the database is parked
+	witness  *witness // nil while the database is parked
+	group    *group   // the transaction in progress, nil if there is none
+	walPages int      // in the log after the last commit
 	closed   bool
 	broken   error // why nothing can be written any more, nil if it can
 
-	pool chan *conn // idle read connections, nil for those not opened yet
+	copies  baton       // held by the one Backup or Check in progress
+	copying atomic.Bool // the database file must not change: no checkpoints
+	pool    chan *conn  // read connections, nil for those not opened; closed with the database
+	berth   berth       // the database's place in the fleet
 }
 
 // OpenDB opens a database of the directory, and makes it if it is absent.
@@ -66,7 +71,6 @@ func (d *Dir) OpenDB(name string, s Schema) (*DB, error) {
 		d.house.release(path)
 		return nil, err
 	}
-	d.house.register(path, db)
 	return db, nil
 }
 
@@ -77,17 +81,11 @@ func (h *house) claim(path string) error {
 	if h.closed {
 		return fault.New(fault.Unavailable, "the data directory of %s is closed", path)
 	}
-	if _, ok := h.open[path]; ok {
+	if h.open[path] {
 		return fault.New(fault.Conflict, "%s is open already", path)
 	}
-	h.open[path] = nil
+	h.open[path] = true
 	return nil
-}
-
-func (h *house) register(path string, db *DB) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.open[path] = db
 }
 
 func (h *house) release(path string) {
@@ -103,11 +101,7 @@ func (d *Dir) openDB(path string, s Schema) (*DB, error) {
 	if err := d.settle(path, s); err != nil {
 		return nil, err
 	}
-	db := &DB{dir: d, path: path, schema: s, pool: make(chan *conn, readers)}
-	db.system = newSystem(d.house.hook, filepath.Dir(path))
-	for range readers {
-		db.pool <- nil
-	}
+	db := d.newDB(path, s)
 	if err := db.start(); err != nil {
 		db.system.close()
 		return nil, err
@@ -115,40 +109,25 @@ func (d *Dir) openDB(path string, s Schema) (*DB, error) {
 	return db, nil
 }
 
-// settle brings the files of a database into the state in which they can be
-// opened: it makes a new database, or finishes what a crash interrupted.
-//
-// The witness is the commit point: a database is built under the name .new,
-// then its witness is written, then it is renamed.
-func (d *Dir) settle(path string, s Schema) error {
-	hook := d.house.hook
-	found, err1 := exists(hook, path)
-	witnessed, err2 := exists(hook, path+witnessSuffix)
-	ready, err3 := exists(hook, path+newSuffix)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return err
+// newDB returns a database without a connection.
+func (d *Dir) newDB(path string, s Schema) *DB {
+	db := &DB{dir: d, path: path, schema: s, pool: make(chan *conn, readers)}
+	db.system = newSystem(d.house.hook, filepath.Dir(path))
+	for range readers {
+		db.pool <- nil
 	}
-	switch {
-	case found:
-		return nil
-	case witnessed && ready:
-		return rename(hook, path+newSuffix, path)
-	case witnessed:
-		return fault.New(fault.Corrupt, "%s is missing, but its witness %s is there; restore it from a snapshot", path, path+witnessSuffix)
-	}
-	return d.create(path, s)
+	return db
 }
 
 // start opens the writer and compares the database with its witness.
 func (db *DB) start() error {
-	if err := checkHeader(db.dir.house.hook, db.path); err != nil {
+	if err := checkFirstPage(db.system.hook, db.path); err != nil {
 		return err
 	}
 	c, err := db.connect()
 	if err != nil {
 		return err
 	}
-	db.writer = c
 	c.WALHook(func(_ *sqlite3.Conn, _ string, pages int) error {
 		db.walPages = pages
 		return nil
@@ -163,6 +142,7 @@ func (db *DB) start() error {
 	if err != nil {
 		return errors.Join(err, c.close())
 	}
+	db.writer = c
 	db.head.Store(head)
 	return nil
 }
@@ -171,31 +151,41 @@ func (db *DB) start() error {
 // up that a crash left behind.
 func (db *DB) compare(head uint64) error {
 	path := db.path + witnessSuffix
-	w, err := openWitness(db.dir.house.hook, path)
+	w, err := openWitness(db.system.hook, path)
 	if head == 0 && (errors.Is(err, fs.ErrNotExist) || fault.Is(err, fault.Corrupt)) {
 		// Nothing was ever acknowledged, so that nothing can be missing.
-		if err := createWitness(db.dir.house.hook, path, db.id, 0); err != nil {
+		if err := createWitness(db.system.hook, path, db.id, 0); err != nil {
 			return err
 		}
-		w, err = openWitness(db.dir.house.hook, path)
+		w, err = openWitness(db.system.hook, path)
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fault.New(fault.Corrupt, "%s is missing: it cannot be known whether %s, at sequence %d, is complete", path, db.path, head)
+		return fault.New(fault.Corrupt, "%s is missing: nobody can tell whether %s, which ends at sequence %d, is complete; restore it from a snapshot",
+			path, db.path, head)
 	case err != nil:
 		return err
-	case w.database != db.id:
-		err = fault.New(fault.Corrupt, "%s belongs to another database than %s", path, db.path)
-	case head < w.head:
-		err = fault.New(fault.Corrupt, "%s has lost acknowledged changes: it ends at sequence %d, %s says %d; restore it from a snapshot",
-			db.path, head, path, w.head)
-	case head > w.head:
+	}
+	if err = w.agrees(db, head); err == nil && head > w.head {
 		err = w.advance(head)
 	}
 	if err != nil {
 		return errors.Join(err, w.close())
 	}
 	db.witness = w
+	return nil
+}
+
+// agrees returns why the witness speaks against a database that ends at head.
+func (w *witness) agrees(db *DB, head uint64) error {
+	path := db.path + witnessSuffix
+	switch {
+	case w.database != db.id:
+		return fault.New(fault.Corrupt, "%s belongs to another database than %s; restore it from a snapshot", path, db.path)
+	case head < w.head:
+		return fault.New(fault.Corrupt, "%s has lost acknowledged changes: it ends at sequence %d, but %s says %d; its log %s is damaged or gone; restore it from a snapshot",
+			db.path, head, path, w.head, db.path+walSuffix)
+	}
 	return nil
 }
 
@@ -225,6 +215,7 @@ func (db *DB) identify(c *conn) (head uint64, err error) {
 	return head, nil
 }
 
+// The one table that is ours, with its one row.
 const (
 	selfTable = `CREATE TABLE nearside (
 	self INTEGER PRIMARY KEY CHECK (self = 1),
@@ -232,11 +223,14 @@ const (
 	version INTEGER NOT NULL,
 	head INTEGER NOT NULL,
 	identity BLOB NOT NULL) STRICT`
-	selfQuery = `SELECT application, version, head, identity FROM nearside`
+	selfInsert = `INSERT INTO nearside (self, application, version, head, identity) VALUES (1, ?, ?, 0, ?)`
+	selfQuery  = `SELECT application, version, head, identity FROM nearside`
 )
 
-// pragmas of every connection. Sorting and the like stays in memory.
+// pragmas of every connection. The page cache is what a busy connection grows to;
+// an idle one needs about 0.4 MB. Checkpoints are ours to time.
 const pragmas = `
+PRAGMA busy_timeout = 10000;
 PRAGMA synchronous = FULL;
 PRAGMA temp_store = MEMORY;
 PRAGMA trusted_schema = OFF;
@@ -249,7 +243,10 @@ PRAGMA journal_size_limit = 67108864;
 // connect opens one connection. It does not checkpoint when it is closed, so that
 // a database found to be damaged stays as it was.
 func (db *DB) connect() (*conn, error) {
-	c, err := open(db.system, db.path)
+	if err := checkHeader(db.system.hook, db.path); err != nil {
+		return nil, err
+	}
+	c, err := openSQLite(db.system, db.path)
 	if err != nil {
 		return nil, db.explain(err)
 	}
@@ -260,17 +257,22 @@ func (db *DB) connect() (*conn, error) {
 	if err != nil {
 		return nil, errors.Join(db.explain(err), c.Close())
 	}
-	return &conn{Conn: c, db: db, statements: map[string]*sqlite3.Stmt{}}, nil
+	return db.newConn(c), nil
 }
 
-// open opens a connection through a system.
-func open(s *system, path string) (*sqlite3.Conn, error) {
+func (db *DB) newConn(c *sqlite3.Conn) *conn {
+	db.dir.house.fleet.opened(db)
+	return &conn{Conn: c, db: db, statements: map[string]*sqlite3.Stmt{}}
+}
+
+// openSQLite opens a connection through a system.
+func openSQLite(s *system, path string) (*sqlite3.Conn, error) {
 	path = filepath.ToSlash(path)
 	if path[0] != '/' { // a drive letter
 		path = "/" + path
 	}
 	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: "vfs=" + s.name}
-	return sqlite3.OpenFlags(u.String(), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI|sqlite3.OPEN_NOFOLLOW)
+	return sqlite3.OpenFlags(u.String(), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI)
 }
 
 // Head returns the sequence of the last acknowledged mutation; 0 if there was none.
@@ -281,6 +283,9 @@ func (db *DB) Path() string { return db.path }
 
 // Close waits for the calls in flight and closes the database; later calls fail.
 func (db *DB) Close() error {
+	// The waits have no end of their own: what is in flight is never abandoned.
+	_ = db.copies.take(context.Background())
+	defer db.copies.drop()
 	if err := db.alone(context.Background()); err != nil {
 		return err
 	}
@@ -291,15 +296,32 @@ func (db *DB) Close() error {
 	db.closed = true
 	var errs []error
 	for range readers {
-		if c := <-db.pool; c != nil {
-			errs = append(errs, c.close())
-		}
+		errs = append(errs, (<-db.pool).close())
 	}
 	close(db.pool)
-	errs = append(errs, db.explain(db.writer.close()), db.witness.close())
+	errs = append(errs, db.closeWriter())
 	db.system.close()
 	db.dir.house.release(db.path)
 	return errors.Join(errs...)
+}
+
+// closeWriter closes the writer, which copies the log into the database and
+// removes it, unless the device is not to be trusted with that any more.
+func (db *DB) closeWriter() error {
+	if db.writer == nil {
+		return nil
+	}
+	var err error
+	if db.broken != nil {
+		_, err = db.writer.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+	}
+	err = errors.Join(err, db.writer.close(), db.witness.close())
+	db.writer, db.witness = nil, nil
+	if db.broken == nil {
+		db.breakDown()
+		err = errors.Join(err, db.broken)
+	}
+	return db.explain(err)
 }
 
 func (db *DB) closedError() error {

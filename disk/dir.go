@@ -25,6 +25,8 @@ type Options struct {
 	Hook    Hook             // consulted before every file operation; nil in production
 	Clock   func() time.Time // nil: time.Now
 	Command string           // how the owner is named to a second process; "": the program's arguments
+
+	Connections int // SQLite connections kept open at once, over all databases; 0: 128
 }
 
 // Dir is a data directory, or a directory below it. It belongs to this process
@@ -38,11 +40,11 @@ type Dir struct {
 // house is what a data directory and everything below it share.
 type house struct {
 	hook  Hook
-	clock func() time.Time
 	owner *File
+	fleet fleet
 
-	mu     sync.Mutex // guards the fields below
-	open   map[string]*DB
+	mu     sync.Mutex      // guards the fields below; held for a few instructions
+	open   map[string]bool // the paths of databases that are open, or being opened
 	closed bool
 }
 
@@ -62,7 +64,10 @@ func OpenDir(path string, o Options) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dir{house: &house{hook: o.Hook, clock: o.Clock, open: map[string]*DB{}}, path: path}
+	if o.Connections == 0 {
+		o.Connections = defaultConnections
+	}
+	d := &Dir{house: &house{hook: o.Hook, fleet: fleet{limit: o.Connections}, open: map[string]bool{}}, path: path}
 	if d.house.owner, err = takeOwnership(o, path); err != nil {
 		return nil, err
 	}

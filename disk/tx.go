@@ -50,8 +50,12 @@ func (c *conn) give(sql string, s *sqlite3.Stmt) {
 	c.statements[sql] = s
 }
 
-// close closes the connection and its statements.
+// close closes the connection and its statements; a nil connection is closed already.
 func (c *conn) close() error {
+	if c == nil {
+		return nil
+	}
+	defer c.db.dir.house.fleet.closed(c.db)
 	for sql, s := range c.statements {
 		_ = s.Close() // idle statements have no error to report
 		delete(c.statements, sql)

@@ -187,6 +187,12 @@ func (f *hookFile) Lock(lock vfs.LockLevel) error {
 	return f.standardFile.Lock(lock)
 }
 
+// DeviceCharacteristics implements vfs.File. Without IOCAP_SUBPAGE_READ SQLite
+// reads whole pages only, which alone have checksums.
+func (f *hookFile) DeviceCharacteristics() vfs.DeviceCharacteristic {
+	return f.standardFile.DeviceCharacteristics() &^ vfs.IOCAP_SUBPAGE_READ
+}
+
 // Unwrap implements vfs.FileUnwrap.
 func (f *hookFile) Unwrap() vfs.File { return f.standardFile }
 

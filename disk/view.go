@@ -20,6 +20,7 @@ func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 		return db.closedError()
 	}
 	defer func() { db.pool <- c }()
+	db.dir.house.fleet.used(db)
 	if c == nil {
 		opened, err := db.connectReader()
 		if err != nil {
