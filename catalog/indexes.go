@@ -163,17 +163,38 @@ func (c *Catalog) RemoveIndex(ctx context.Context, account, name string) (Index,
 // the old one. It is how a restored index takes the place of the damaged or
 // outdated one.
 func (c *Catalog) SwapNumber(ctx context.Context, account, name string, from, to Number) (Index, error) {
+	return c.change(ctx, account, name, func(x *Index) error {
+		if x.Number != from {
+			return fault.New(fault.Conflict, "index %q was replaced while it was being restored; restore it again if that is still wanted", name)
+		}
+		x.Number = to
+		return nil
+	})
+}
+
+// SetDescription replaces the description of an index.
+func (c *Catalog) SetDescription(ctx context.Context, account, name, description string) (Index, error) {
+	return c.change(ctx, account, name, func(x *Index) error {
+		x.Description = description
+		return nil
+	})
+}
+
+// change lets edit alter a definition, stamps it, and returns what became of it.
+func (c *Catalog) change(ctx context.Context, account, name string, edit func(*Index) error) (Index, error) {
 	var x Index
 	err := c.db.Update(ctx, func(tx *disk.Tx) error {
 		var err error
 		if x, err = indexIn(tx, account, name); err != nil {
 			return err
 		}
-		if x.Number != from {
-			return fault.New(fault.Conflict, "index %q was replaced while it was being restored; restore it again if that is still wanted", name)
+		before := x
+		if err := edit(&x); err != nil || x == before {
+			return err
 		}
-		x.Number, x.Modified = to, c.now()
-		return tx.Exec(`UPDATE indexes SET number = ?, modified = ? WHERE account = ? AND name = ?`, uint64(to), stamp(x.Modified), account, name)
+		x.Modified = c.now()
+		return tx.Exec(`UPDATE indexes SET number = ?, description = ?, model = ?, fingerprint = ?, modified = ? WHERE account = ? AND name = ?`,
+			uint64(x.Number), x.Description, x.Model, x.Fingerprint, stamp(x.Modified), account, name)
 	}, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()

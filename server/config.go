@@ -22,6 +22,9 @@ type Config struct {
 	Account      string   // the default account; "local"
 	Version      string   // what /health reports
 
+	Consistency string        // what a read sees unless the call says: Strong, the default, or Delayed
+	Delay       time.Duration // how old the state is that a delayed read sees; 2 s
+
 	Connections int           // open connections; 4,096
 	Work        int           // calls worked on at once; 8 a CPU, at least 32
 	Queue       int           // calls waiting to be worked on; 4 × Work
@@ -31,9 +34,17 @@ type Config struct {
 	HeaderTimeout time.Duration // for a request's head, and the first 8 KiB of its body; 10 s
 	IdleTimeout   time.Duration // between requests on one connection; 2 min
 	ChunkTimeout  time.Duration // for each piece of a body or a reply to move; 30 s
+	BodyGrace     time.Duration // of waiting for a body, after which BodyRate must hold; 15 s
+	BodyRate      int           // bytes a second that a body must bring on average; 512
 	CallTimeout   time.Duration // for a call as a whole, streams excepted; 15 min
 	Grace         time.Duration // for calls in flight when the server stops; 20 s
 }
+
+// The values of Config.Consistency, and of ?consistency= on a call.
+const (
+	Strong  = "strong"  // a read sees every write acknowledged before it
+	Delayed = "delayed" // a read sees what was newest a while ago, as Cloudflare's reads do
+)
 
 // Limits that no option changes.
 const (
@@ -44,6 +55,8 @@ const (
 func (c Config) withDefaults() Config {
 	set(&c.Addr, "127.0.0.1:8810")
 	set(&c.Account, "local")
+	set(&c.Consistency, Strong)
+	set(&c.Delay, 2*time.Second)
 	set(&c.Connections, 4096)
 	set(&c.Work, max(32, 8*runtime.GOMAXPROCS(0)))
 	set(&c.Queue, 4*c.Work)
@@ -52,6 +65,8 @@ func (c Config) withDefaults() Config {
 	set(&c.HeaderTimeout, 10*time.Second)
 	set(&c.IdleTimeout, 2*time.Minute)
 	set(&c.ChunkTimeout, 30*time.Second)
+	set(&c.BodyGrace, 15*time.Second)
+	set(&c.BodyRate, 512)
 	set(&c.CallTimeout, 15*time.Minute)
 	set(&c.Grace, 20*time.Second)
 	return c
@@ -87,6 +102,9 @@ func (c Config) Validate(hasKeys bool) error {
 	if err := checkAccount(c.Account); err != nil {
 		report("default account: %s", err)
 	}
+	if c.Consistency != Strong && c.Consistency != Delayed {
+		report("--consistency %q does not exist; use %s or %s", c.Consistency, Strong, Delayed)
+	}
 	for _, origin := range c.Origins {
 		if scheme, rest, ok := strings.Cut(origin, "://"); !ok || scheme == "" || rest == "" || strings.ContainsAny(rest, "/?#*") {
 			report("origin %q is not scheme://host[:port], such as https://app.example.com", origin)
@@ -96,9 +114,10 @@ func (c Config) Validate(hasKeys bool) error {
 		name  string
 		value int64
 	}{
+		{"delay", int64(c.Delay)},
 		{"connections", int64(c.Connections)}, {"work", int64(c.Work)}, {"queue", int64(c.Queue)}, {"body bytes", c.BodyBytes},
 		{"patience", int64(c.Patience)}, {"header timeout", int64(c.HeaderTimeout)}, {"idle timeout", int64(c.IdleTimeout)},
-		{"chunk timeout", int64(c.ChunkTimeout)}, {"call timeout", int64(c.CallTimeout)}, {"grace", int64(c.Grace)},
+		{"chunk timeout", int64(c.ChunkTimeout)}, {"body grace", int64(c.BodyGrace)}, {"body rate", int64(c.BodyRate)}, {"call timeout", int64(c.CallTimeout)}, {"grace", int64(c.Grace)},
 	} {
 		if n.value < 0 {
 			report("%s is %d; it must be positive", n.name, n.value)

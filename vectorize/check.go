@@ -8,14 +8,22 @@ import (
 	"nearside/index"
 )
 
+// CheckBatch checks the number of records in a batch.
+func (l Limits) CheckBatch(records int) error {
+	if records == 0 {
+		return fault.For(ReasonBatch, "the batch is empty; send at least one vector")
+	}
+	if l.Batch > 0 && records > l.Batch {
+		return fault.For(ReasonBatch, "too many vectors in payload; max batch size is %d, got %d; send them in several requests", l.Batch, records)
+	}
+	return nil
+}
+
 // checkRecords checks a batch before anything of it is stored. That values are
 // finite, and not all zero under cosine, is checked by the index.
 func checkRecords(records []index.Record, dimensions int, l Limits) error {
-	if len(records) == 0 {
-		return fault.For(ReasonBatch, "the batch is empty; send at least one vector")
-	}
-	if l.Batch > 0 && len(records) > l.Batch {
-		return fault.For(ReasonBatch, "too many vectors in payload; max batch size is %d, got %d", l.Batch, len(records))
+	if err := l.CheckBatch(len(records)); err != nil {
+		return err
 	}
 	for i := range records {
 		if err := checkRecord(&records[i], dimensions, l); err != nil {

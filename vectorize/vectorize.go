@@ -175,8 +175,8 @@ func (d Definition) resolve() (Definition, error) {
 	if err := CheckName(d.Name); err != nil {
 		return d, err
 	}
-	if len(d.Description) > MaxDescription {
-		return d, fault.For(index.ReasonConfig, "the description has %d bytes; at most %d are allowed", len(d.Description), MaxDescription)
+	if err := checkDescription(d.Description); err != nil {
+		return d, err
 	}
 	if d.Preset != "" {
 		p, ok := presets[d.Preset]
@@ -203,6 +203,21 @@ func (s *Service) List(account string) []catalog.Index { return s.catalog.Indexe
 // Describe returns the definition of an index.
 func (s *Service) Describe(account, name string) (catalog.Index, error) {
 	return s.catalog.Index(account, name)
+}
+
+// SetDescription replaces the description of an index.
+func (s *Service) SetDescription(ctx context.Context, account, name, description string) (catalog.Index, error) {
+	if err := checkDescription(description); err != nil {
+		return catalog.Index{}, err
+	}
+	return s.catalog.SetDescription(ctx, account, name, description)
+}
+
+func checkDescription(description string) error {
+	if len(description) > MaxDescription {
+		return fault.For(index.ReasonConfig, "the description has %d bytes; at most %d are allowed", len(description), MaxDescription)
+	}
+	return nil
 }
 
 // Delete deletes an index and everything in it. The name is free at once.

@@ -1,0 +1,139 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"nearside/index"
+	"nearside/vectorize"
+)
+
+// insertVectors answers POST …/{index}/insert: ids that exist stay as they are.
+func insertVectors(s *Server, c *call) error {
+	return s.store(c, "insert", (*vectorize.Index).Insert)
+}
+
+// upsertVectors answers POST …/{index}/upsert: ids that exist are replaced whole.
+func upsertVectors(s *Server, c *call) error {
+	return s.store(c, "upsert", (*vectorize.Index).Upsert)
+}
+
+// store decodes an upload and puts it in.
+func (s *Server) store(c *call, operation string, put func(*vectorize.Index, context.Context, []index.Record, index.Scope) (index.Mutation, error)) error {
+	x, within, err := s.writing(c)
+	if err != nil {
+		return err
+	}
+	records, err := s.upload(c, operation, x)
+	if err != nil {
+		return err
+	}
+	m, err := put(x, c, records, within)
+	if err != nil {
+		return err
+	}
+	return c.mutation(m)
+}
+
+// upload decodes the records of the body and says which lines it passed over.
+func (s *Server) upload(c *call, operation string, x *vectorize.Index) ([]index.Record, error) {
+	u := upload{operation: operation, dimensions: x.Definition.Dimensions, limits: s.parts.Vectorize.Limits()}
+	switch wanted := c.queryParam("unparsable-behavior"); wanted {
+	case "", "error":
+	case "discard":
+		u.discard = true
+	default:
+		return nil, badJSON("unparsable-behavior: expected error or discard, got " + quoteShort(wanted))
+	}
+	body, err := c.body()
+	if err != nil {
+		return nil, err
+	}
+	if err := u.decode(body, c.header("Content-Type")); err != nil {
+		return nil, err
+	}
+	if len(u.discarded) > 0 {
+		c.message(discarded(u.discarded))
+	}
+	return u.records, nil
+}
+
+// discarded says which lines were passed over; of many, the first.
+func discarded(lines []int) string {
+	const most = 20
+	named := make([]string, 0, most)
+	for _, n := range lines[:min(most, len(lines))] {
+		named = append(named, strconv.Itoa(n))
+	}
+	text := fmt.Sprintf("%d of the lines could not be read and were discarded: %s", len(lines), strings.Join(named, ", "))
+	if len(lines) > most {
+		text += ", …"
+	}
+	return text
+}
+
+// ids are the ids in the body of a call about some vectors.
+func (c *call) ids() ([]index.VectorID, error) {
+	var wanted struct {
+		IDs []index.VectorID `json:"ids"`
+	}
+	if err := c.bind(&wanted); err != nil {
+		return nil, err
+	}
+	if wanted.IDs == nil {
+		return nil, badJSON("ids: expected an array of strings")
+	}
+	return wanted.IDs, nil
+}
+
+// getVectors answers POST …/{index}/get_by_ids: the vectors that exist, in the order asked.
+func getVectors(s *Server, c *call) error {
+	x, read, err := s.reading(c)
+	if err != nil {
+		return err
+	}
+	ids, err := c.ids()
+	if err != nil {
+		return err
+	}
+	records, err := x.Get(c, ids, read)
+	if err != nil {
+		return err
+	}
+	objects := make([]vectorObject, len(records))
+	for i, r := range records {
+		objects[i] = vectorObject{r.ID, r.Values, r.Namespace, r.Metadata}
+	}
+	return c.reply(objects)
+}
+
+// deleteVectors answers POST …/{index}/delete_by_ids.
+func deleteVectors(s *Server, c *call) error {
+	x, within, err := s.writing(c)
+	if err != nil {
+		return err
+	}
+	ids, err := c.ids()
+	if err != nil {
+		return err
+	}
+	m, err := x.Delete(c, ids, within)
+	if err != nil {
+		return err
+	}
+	return c.mutation(m)
+}
+
+// appendFloat appends a finite number in the form JSON.stringify gives it.
+func appendFloat(to []byte, v float64) []byte {
+	if v == 0 {
+		return append(to, '0') // also for -0
+	}
+	if size := math.Abs(v); size < 1e-6 || size >= 1e21 {
+		return strconv.AppendFloat(to, v, 'e', -1, 64)
+	}
+	return strconv.AppendFloat(to, v, 'f', -1, 64)
+}
