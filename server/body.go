@@ -22,16 +22,10 @@ import (
 const (
 	reasonTooLarge    fault.Reason = "body_too_large"
 	reasonBodyCut     fault.Reason = "body_cut"          // it ended early, or is not what its encoding says
-	reasonSlow        fault.Reason = "body_too_slow"     // less than slowestRate
+	reasonSlow        fault.Reason = "body_too_slow"     // less than Config.BodyRate
 	reasonEncoding    fault.Reason = "content_encoding"  // packed in a way we do not unpack
 	reasonNotJSON     fault.Reason = "content_type_json" // the route takes JSON and nothing else
 	reasonContentType fault.Reason = "content_type"      // the route takes several types, not this one
-)
-
-// A body must move at slowestRate on average once slowGrace has passed.
-const (
-	slowestRate = 512 // bytes a second
-	slowGrace   = 15 * time.Second
 )
 
 // prefetched is how much of a body fasthttp reads, under the header deadline, before it calls us.
@@ -45,7 +39,8 @@ type body struct {
 	declared int64     // Content-Length; -1 = chunked
 	limit    int64
 	received int64
-	held     int64 // counted against the server's budget
+	waited   time.Duration // for the client
+	held     int64         // counted against the server's budget
 	eof      bool
 	err      error
 	opened   io.Reader
@@ -203,7 +198,11 @@ func (b *body) Read(p []byte) (n int, err error) {
 	}
 	c := b.call
 	c.conn.reading.Store(true)
-	back := c.awaitClient(func() { n, err = b.stream.Read(p) })
+	back := c.awaitClient(func() {
+		start := time.Now()
+		n, err = b.stream.Read(p)
+		b.waited += time.Since(start)
+	})
 	c.conn.reading.Store(false)
 	b.received += int64(n)
 	switch {
@@ -211,11 +210,11 @@ func (b *body) Read(p []byte) (n int, err error) {
 		b.err = tooLarge(b.limit, 0)
 	case back != nil:
 		b.err = back
-	case err == io.EOF:
-		b.eof = true
-	case err != nil:
+	case err != nil && err != io.EOF, err == io.EOF && b.received < b.declared:
+		// fasthttp says EOF, too, when the connection ends in the middle of a body.
 		b.err = b.broken(err)
 	default:
+		b.eof = err == io.EOF
 		b.err = b.reserve(int64(n))
 	}
 	if b.err != nil {
@@ -229,12 +228,12 @@ func (b *body) prepare() error {
 	if b.call.Err() != nil {
 		return context.Cause(b.call)
 	}
-	c, now := b.call, time.Now()
-	if over := now.Sub(c.started) - slowGrace; over > 0 && b.received < int64(over.Seconds()*slowestRate) {
+	config := &b.call.server.config
+	if over := b.waited - config.BodyGrace; over > 0 && b.received < int64(over.Seconds()*float64(config.BodyRate)) {
 		return b.broken(errTooSlow)
 	}
-	deadline := now.Add(c.server.config.ChunkTimeout)
-	if err := c.fiber.Context().Conn().SetReadDeadline(deadline); err != nil {
+	deadline := time.Now().Add(config.ChunkTimeout)
+	if err := b.call.fiber.Context().Conn().SetReadDeadline(deadline); err != nil {
 		return b.broken(err)
 	}
 	return nil
@@ -245,7 +244,8 @@ var errTooSlow = errors.New("too slow")
 func (b *body) broken(err error) error {
 	var network net.Error
 	if err == errTooSlow || errors.As(err, &network) && network.Timeout() {
-		return fault.For(reasonSlow, "the body arrives too slowly: %s bytes so far; after %s at least %d a second must come, and each piece within %s", count(b.received), slowGrace, slowestRate, b.call.server.config.ChunkTimeout)
+		config := &b.call.server.config
+		return fault.For(reasonSlow, "the body arrives too slowly: %s bytes so far; after %s at least %d a second must come, and each piece within %s", count(b.received), config.BodyGrace, config.BodyRate, config.ChunkTimeout)
 	}
 	return &fault.Error{Kind: fault.Invalid, Reason: reasonBodyCut, Message: "the body ended after " + count(b.received) + " bytes, before its end"}
 }

@@ -44,8 +44,8 @@ type call struct {
 	fault    *fault.Error
 }
 
-// serve answers one request. It is the only handler fiber knows.
-func (s *Server) serve(f *fiber.Ctx) error {
+// serve answers one request.
+func (s *Server) serve(f *fiber.Ctx) {
 	c := s.newCall(f)
 	s.metrics.inFlight.Inc()
 	s.watch.add(c)
@@ -54,7 +54,6 @@ func (s *Server) serve(f *fiber.Ctx) error {
 		c.settle()
 		c.finish()
 	}
-	return nil
 }
 
 // answer runs the handler and writes its failure, a panic included.

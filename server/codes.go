@@ -44,19 +44,19 @@ type meaning struct{ status, code int }
 // kinds is what a fault means whose reason says nothing more precise. A family
 // that is not listed answers as the platform does.
 //
-// Seen or documented at Cloudflare: 10000, 7000, 7001, 7003, 40026, 40041, 3000,
-// 5006, 3006, 3007, 3040, 7009, 971. Ours, because no reply of the kind is known:
-// 10013 (internal, corrupt), 10027 (too large), 10405, 10501.
+// Every code is one seen or documented at Cloudflare (vectorize §7, workers-ai §11,
+// and 971, 6003, 7001, 10013 of its older APIs), except 10000 + the HTTP status,
+// which is ours for failures of a kind that no reply of theirs is known for.
 var kinds = map[family]map[fault.Kind]meaning{
 	platformAPI: {
 		fault.Internal:     {500, 10013},
-		fault.Invalid:      {400, 7003},
-		fault.NotFound:     {404, 7003},
-		fault.Gone:         {410, 7003},
-		fault.Conflict:     {409, 7003},
+		fault.Invalid:      {400, 10400},
+		fault.NotFound:     {404, 10404},
+		fault.Gone:         {410, 10410},
+		fault.Conflict:     {409, 10409},
 		fault.Unauthorized: {401, 10000},
 		fault.Forbidden:    {403, 10000},
-		fault.TooLarge:     {413, 10027},
+		fault.TooLarge:     {413, 10413},
 		fault.Quota:        {429, 971},
 		fault.Busy:         {429, 971},
 		fault.Canceled:     {408, 7009},
@@ -101,6 +101,7 @@ var reasons = map[fault.Reason]meaning{
 	reasonMalformed:   {400, 6003}, // "Invalid request headers"
 	reasonHeadTooLong: {431, 6003},
 	reasonHeadSlow:    {408, 6003},
+	reasonEncoding:    {415, 10415},
 	reasonSlow:        {408, 3007}, // workers-ai §11: timeout
 	reasonTimeout:     {408, 3007},
 

@@ -37,6 +37,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"nearside/fault"
 	"nearside/llm"
@@ -82,6 +83,10 @@ var (
 
 // Listen checks the configuration and opens the address. Nothing is answered before Run.
 func Listen(config Config, parts Parts, log *slog.Logger) (*Server, error) {
+	return listen(config, parts, log, routes)
+}
+
+func listen(config Config, parts Parts, log *slog.Logger, table []Route) (*Server, error) {
 	config = config.withDefaults()
 	if err := config.Validate(parts.Keys.HasKeys()); err != nil {
 		return nil, err
@@ -100,7 +105,7 @@ func Listen(config Config, parts Parts, log *slog.Logger) (*Server, error) {
 	}
 	s := &Server{
 		config: config, parts: parts, log: log,
-		router:   newRouter(routes),
+		router:   newRouter(table),
 		gate:     newGate(config.Work, config.Queue, config.Patience),
 		listener: newListener(open, certificate, config),
 		closed:   make(chan struct{}), done: make(chan struct{}),
@@ -128,8 +133,12 @@ func (s *Server) newApp() *fiber.App {
 		DisableDefaultContentType:    true,
 		ErrorHandler:                 s.malformed,
 	})
-	app.Use(s.serve)
 	inner := app.Server()
+	inner.Handler = func(request *fasthttp.RequestCtx) { // fiber's own would refuse unknown methods in plain text
+		f := app.AcquireCtx(request)
+		defer app.ReleaseCtx(f)
+		s.serve(f)
+	}
 	inner.CloseOnShutdown = true
 	inner.MaxIdleWorkerDuration = time.Second
 	inner.ConnState = s.listener.state
