@@ -67,8 +67,8 @@ func parseBGEM3(fields map[string]json.RawMessage) (Input, error) {
 	}
 	switch {
 	case fields["requests"] != nil || fields["query"] != nil:
-		return Input{}, &fault.Error{Kind: fault.Unsupported, Reason: ReasonTask,
-			Message: "nearside does not rank contexts by a query yet; leave the query out to get the contexts' vectors"}
+		return Input{}, fault.New(fault.Unsupported,
+			"nearside does not rank contexts by a query yet; leave the query out to get the contexts' vectors")
 	case fields["contexts"] != nil:
 		texts, err := contexts(fields["contexts"])
 		return Input{Texts: texts, Contexts: true}, err

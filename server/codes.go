@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"nearside/fault"
+	"nearside/llm"
 )
 
 // family is an API with its own envelope and its own codes.
@@ -108,6 +109,52 @@ var reasons = map[fault.Reason]meaning{
 	// Vectorize.
 	reasonNotJSON:     {400, 40026}, // vectorize §7
 	reasonContentType: {400, 1005},
+	reasonJSON:        {400, 40026},
+	reasonQuery:       {400, 40026},
+	reasonUpload:      {400, 40023},
+
+	catalog.ReasonNoIndex:   {404, 3000},
+	catalog.ReasonDeleted:   {410, 3005},
+	catalog.ReasonDuplicate: {400, 3002},
+	catalog.ReasonQuota:     {400, 3003}, // no reply of the kind is known
+	vectorize.ReasonName:    {400, 3001},
+	index.ReasonConfig:      {400, 3003},
+	reasonLegacyCreate:      {400, 3003}, // no reply of the kind is known
+
+	index.ReasonMetadataIndex: {400, 40004},
+	index.ReasonNoMetadata:    {400, 40005},
+	index.ReasonQueryVector:   {400, 40006},
+	vectorize.ReasonIDs:       {400, 40007},
+	vectorize.ReasonID:        {400, 40008},
+	vectorize.ReasonNamespace: {400, 40009},
+	index.ReasonDimensions:    {400, 40012},
+	vectorize.ReasonMetadata:  {400, 40016},
+	vectorize.ReasonTopKFull:  {400, 40025},
+
+	// No code of Cloudflare's is known for these; 40026 says that the request is at fault.
+	index.ReasonValue:           {400, 40026},
+	index.ReasonCursor:          {400, 40026},
+	index.ReasonTooManyMeta:     {400, 40026},
+	vectorize.ReasonBatch:       {400, 40026},
+	vectorize.ReasonMetadataKey: {400, 40026},
+	vectorize.ReasonNamespaces:  {400, 40026},
+	vectorize.ReasonVectors:     {400, 40026},
+	vectorize.ReasonTopK:        {400, 40026},
+	vectorize.ReasonQuery:       {400, 40026},
+	vectorize.ReasonPage:        {400, 40026},
+	filter.ReasonFilter:         {400, 40026},
+	filter.ReasonProperty:       {400, 40026},
+	reasonLegacyExists:          {400, 40026},
+	index.ReasonScope:           {403, 10000},
+
+	// Workers AI: workers-ai §11.
+	llm.ReasonModel:     {400, 5007},
+	llm.ReasonTask:      {400, 5007},
+	llm.ReasonInput:     {400, 5006},
+	llm.ReasonNoBackend: {503, 7009},
+	llm.ReasonPinned:    {409, 10409},
+	reasonNoInput:       {400, 3003},
+	reasonNoSchema:      {404, 6002},
 }
 
 // answer returns the status, code and message of a fault in this family.

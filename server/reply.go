@@ -162,6 +162,7 @@ func (c *call) fail(err error) {
 	}
 	var out bytes.Buffer
 	envelope(&out, c.family(), false, errs, c.messages(), c.family().noResult())
+	c.addOpenAIError(&out, status, code, message)
 	c.write(status, typeJSON, out.Bytes())
 }
 

@@ -1,5 +1,17 @@
 package server
 
+import "nearside/vectorize"
+
+// Body limits that several routes share.
+const (
+	maxSmall = 64 << 10 // a few fields
+	maxQuery = 1 << 20  // 1,536 numbers of any length, and a filter
+	maxIDs   = 16 << 20 // as many ids as --relaxed allows
+)
+
+// uploadTypes are the content types of a batch of vectors.
+var uploadTypes = []string{typeNDJSON, typeJSON, typeMultipart}
+
 // jsonOnly is the content type of most bodies.
 var jsonOnly = []string{typeJSON}
 
@@ -22,4 +34,72 @@ var routes = []Route{
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/keys", Handle: createKey, Scope: admin, Family: nearsideAPI, BodyLimit: 64 << 10, ContentTypes: jsonOnly},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/keys", Handle: listKeys, Scope: admin, Family: nearsideAPI},
 	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/keys/{key}", Handle: revokeKey, Scope: admin, Family: nearsideAPI},
+
+	// Vectorize.
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes", Handle: createIndex, Scope: admin, Family: vectorizeAPI, BodyLimit: maxSmall},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes", Handle: listIndexes, Scope: read, Family: vectorizeAPI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes/{index}", Handle: describeIndex, Scope: read, Family: vectorizeAPI},
+	{Method: "DELETE", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes/{index}", Handle: deleteIndex, Scope: admin, Family: vectorizeAPI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes/{index}/info", Handle: indexInfo, Scope: read, Family: vectorizeAPI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes/{index}/insert", Handle: insertVectors, Scope: write, Family: vectorizeAPI, BodyLimit: vectorize.MaxBody, ContentTypes: uploadTypes},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes/{index}/upsert", Handle: upsertVectors, Scope: write, Family: vectorizeAPI, BodyLimit: vectorize.MaxBody, ContentTypes: uploadTypes},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes/{index}/query", Handle: queryIndex, Scope: read, Family: vectorizeAPI, BodyLimit: maxQuery, ContentTypes: jsonOnly},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes/{index}/get_by_ids", Handle: getVectors, Scope: read, Family: vectorizeAPI, BodyLimit: maxIDs},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes/{index}/delete_by_ids", Handle: deleteVectors, Scope: write, Family: vectorizeAPI, BodyLimit: maxIDs},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes/{index}/list", Handle: listVectors, Scope: read, Family: vectorizeAPI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes/{index}/metadata_index/create", Handle: createMetadataIndex, Scope: write, Family: vectorizeAPI, BodyLimit: maxSmall},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes/{index}/metadata_index/list", Handle: listMetadataIndexes, Scope: read, Family: vectorizeAPI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes/{index}/metadata_index/list", Handle: listMetadataIndexes, Scope: read, Family: vectorizeAPI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes/{index}/metadata_index/delete", Handle: deleteMetadataIndex, Scope: write, Family: vectorizeAPI, BodyLimit: maxSmall},
+
+	// Vectorize v1.
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/indexes", Handle: legacyCreate, Scope: admin, Family: vectorizeAPI, BodyLimit: maxSmall},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/vectorize/indexes", Handle: legacyList, Scope: read, Family: vectorizeAPI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}", Handle: legacyDescribe, Scope: read, Family: vectorizeAPI},
+	{Method: "PUT", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}", Handle: legacyUpdate, Scope: admin, Family: vectorizeAPI, BodyLimit: maxSmall},
+	{Method: "DELETE", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}", Handle: deleteIndex, Scope: admin, Family: vectorizeAPI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}/insert", Handle: legacyInsert, Scope: write, Family: vectorizeAPI, BodyLimit: vectorize.MaxBody, ContentTypes: uploadTypes},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}/upsert", Handle: legacyUpsert, Scope: write, Family: vectorizeAPI, BodyLimit: vectorize.MaxBody, ContentTypes: uploadTypes},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}/query", Handle: legacyQuery, Scope: read, Family: vectorizeAPI, BodyLimit: maxQuery, ContentTypes: jsonOnly},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}/get-by-ids", Handle: getVectors, Scope: read, Family: vectorizeAPI, BodyLimit: maxIDs},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}/delete-by-ids", Handle: legacyDelete, Scope: write, Family: vectorizeAPI, BodyLimit: maxIDs},
+
+	// Indexes, beyond Cloudflare.
+	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}", Handle: deleteIndex, Scope: admin, Family: nearsideAPI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshot", Handle: streamSnapshot, Scope: admin, Family: nearsideAPI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshots", Handle: createSnapshot, Scope: admin, Family: nearsideAPI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshots", Handle: listSnapshots, Scope: admin, Family: nearsideAPI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshots/{snapshot}", Handle: getSnapshot, Scope: admin, Family: nearsideAPI},
+	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshots/{snapshot}", Handle: deleteSnapshot, Scope: admin, Family: nearsideAPI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshots/{snapshot}/verify", Handle: verifySnapshot, Scope: admin, Family: nearsideAPI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshots/{snapshot}/restore", Handle: restoreSnapshot, Scope: admin, Family: nearsideAPI},
+
+	// Workers AI.
+	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/run/{model...}", Handle: runModel, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/models/search", Handle: searchModels, Scope: read, Family: workersAI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/models/schema", Handle: showModelSchema, Scope: read, Family: workersAI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/tasks/search", Handle: searchTasks, Scope: read, Family: workersAI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/authors/search", Handle: searchAuthors, Scope: read, Family: workersAI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/finetunes", Handle: listFinetunes, Scope: read, Family: workersAI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/finetunes/public", Handle: listFinetunes, Scope: read, Family: workersAI},
+
+	// The OpenAI-compatible half, also for the default account.
+	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/v1/embeddings", Handle: createEmbeddings, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/v1/models", Handle: listOpenAIModels, Scope: read, Family: workersAI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/v1/models/{model...}", Handle: showOpenAIModel, Scope: read, Family: workersAI},
+	{Method: "POST", Path: "/v1/embeddings", Handle: createEmbeddings, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "GET", Path: "/v1/models", Handle: listOpenAIModels, Scope: read, Family: workersAI},
+	{Method: "GET", Path: "/v1/models/{model...}", Handle: showOpenAIModel, Scope: read, Family: workersAI},
+
+	// Text in, text out.
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes", Handle: createTextIndex, Scope: admin, Family: nearsideAPI, BodyLimit: 64 << 10, ContentTypes: jsonOnly, Reaches: true},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/indexes", Handle: listTextIndexes, Scope: read, Family: nearsideAPI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}", Handle: describeTextIndex, Scope: read, Family: nearsideAPI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/texts", Handle: upsertTexts, Scope: write, Family: nearsideAPI, BodyLimit: maxTexts, ContentTypes: textTypes, Reaches: true},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/search", Handle: searchTexts, Scope: read, Family: nearsideAPI, BodyLimit: 256 << 10, ContentTypes: jsonOnly, Reaches: true},
+
+	// Models, beyond Cloudflare.
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/models", Handle: listServedModels, Scope: read, Family: nearsideAPI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/models/switch", Handle: switchModel, Scope: admin, Family: nearsideAPI, BodyLimit: 64 << 10, ContentTypes: jsonOnly},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/usage", Handle: showUsage, Scope: read, Family: nearsideAPI},
 }

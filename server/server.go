@@ -41,6 +41,7 @@ import (
 
 	"nearside/fault"
 	"nearside/llm"
+	"nearside/rag"
 	"nearside/vectorize"
 )
 
@@ -49,6 +50,7 @@ type Parts struct {
 	Keys      Keys               // who may call
 	Vectorize *vectorize.Service // the indexes
 	Models    *llm.Router        // what turns texts into vectors
+	Texts     *rag.Service       // texts by their meaning
 	Condition func() Condition   // what /health tells; nil: nothing but that the server is up
 }
 

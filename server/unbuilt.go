@@ -43,8 +43,7 @@ var unbuilt = map[string]string{
 var unbuiltAI = map[string]string{
 	"finetunes":  "fine-tunes",
 	"tomarkdown": "Markdown conversion",
-	"tasks":      "the task list",
-	"authors":    "the author list",
+	"v1":         "chat, responses and all else of the OpenAI-compatible API but embeddings",
 }
 
 // noRoute is the fault of a path no route matches: a Cloudflare API that is not
@@ -58,6 +57,9 @@ func noRoute(path string) error {
 }
 
 func unbuiltAt(path string) string {
+	if strings.HasPrefix(path, "/v1/") {
+		return "Workers AI " + unbuiltAI["v1"]
+	}
 	rest, ok := strings.CutPrefix(path, "/client/v4/")
 	if !ok {
 		return ""

@@ -1,0 +1,244 @@
+package server
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+
+	"nearside/fault"
+	"nearside/llm"
+)
+
+// maxInputs is the most texts of one call to …/embeddings. It is OpenAI's limit
+// (platform.openai.com/docs/api-reference/embeddings); Cloudflare documents none for this path.
+const maxInputs = 2048
+
+// speaksOpenAI reports whether a path is of the half of the API that OpenAI's clients use.
+func speaksOpenAI(path string) bool {
+	return strings.HasPrefix(path, "/v1/") || strings.Contains(path, "/ai/v1/")
+}
+
+// openAIError is the failure as OpenAI's clients read it. Cloudflare's envelope
+// has no such key; beside it, it harms nobody.
+type openAIError struct {
+	Message string  `json:"message"`
+	Type    string  `json:"type"`
+	Param   *string `json:"param"`
+	Code    int     `json:"code"`
+}
+
+// addOpenAIError puts the error object into a failure that an OpenAI client will read.
+func (c *call) addOpenAIError(envelope *bytes.Buffer, status, code int, message string) {
+	if !speaksOpenAI(c.path) {
+		return
+	}
+	kind := "invalid_request_error"
+	switch {
+	case status == 401 || status == 403:
+		kind = "authentication_error"
+	case status == 429:
+		kind = "rate_limit_error"
+	case status >= 500:
+		kind = "server_error"
+	}
+	encoded, err := encode(openAIError{Message: message, Type: kind, Code: code})
+	if err != nil {
+		return // the envelope alone is a whole reply
+	}
+	envelope.Truncate(envelope.Len() - 1)
+	envelope.WriteString(`,"error":`)
+	envelope.Write(encoded)
+	envelope.WriteByte('}')
+}
+
+// defaultAccount makes a call outside /accounts/ one of the default account, if
+// its key opens that.
+func (s *Server) defaultAccount(c *call) error {
+	if c.account != "" {
+		return nil
+	}
+	c.account = s.config.Account
+	if !c.key.anybody() && c.key.Account != c.account {
+		return forbidden(reasonAccount, "this key does not open the default account; its own is at /client/v4/accounts/{account}/ai/v1")
+	}
+	return nil
+}
+
+// embeddingsRequest is the body of POST …/embeddings.
+type embeddingsRequest struct {
+	Model          string          `json:"model"`
+	Input          json.RawMessage `json:"input"`
+	EncodingFormat string          `json:"encoding_format"`
+	Dimensions     *int            `json:"dimensions"`
+}
+
+// embeddingObject is one vector: a list of numbers, or base64 of them.
+type embeddingObject struct {
+	Object    string `json:"object"`
+	Index     int    `json:"index"`
+	Embedding any    `json:"embedding"`
+}
+
+// usageObject counts tokens.
+type usageObject struct {
+	PromptTokens int `json:"prompt_tokens"`
+	TotalTokens  int `json:"total_tokens"`
+}
+
+// embeddingList is the reply of POST …/embeddings.
+type embeddingList struct {
+	Object string            `json:"object"`
+	Data   []embeddingObject `json:"data"`
+	Model  string            `json:"model"`
+	Usage  usageObject       `json:"usage"`
+}
+
+// createEmbeddings answers POST …/ai/v1/embeddings and /v1/embeddings.
+func createEmbeddings(s *Server, c *call) error {
+	if err := s.defaultAccount(c); err != nil {
+		return err
+	}
+	body, err := c.modelBody()
+	if err != nil {
+		return err
+	}
+	var request embeddingsRequest
+	if err := decodeJSON(body, &request); err != nil {
+		return err
+	}
+	texts, err := request.check(s.parts.Models.Catalogue())
+	if err != nil {
+		return err
+	}
+	embedded, err := s.parts.Models.Embed(c, llm.Request{Account: c.account, Model: request.Model, Texts: texts})
+	if err != nil {
+		return err
+	}
+	c.madeBy(embedded)
+	list := embeddingList{Object: "list", Model: request.Model, Usage: usageObject{embedded.Tokens, embedded.Tokens}}
+	for i, v := range embedded.Vectors {
+		object := embeddingObject{Object: "embedding", Index: i, Embedding: v}
+		if request.EncodingFormat == "base64" {
+			object.Embedding = packed(v)
+		}
+		list.Data = append(list.Data, object)
+	}
+	return c.bare(list)
+}
+
+// badOpenAI is a fault of an OpenAI request that breaks its schema.
+func badOpenAI(format string, args ...any) error {
+	return fault.For(llm.ReasonInput, "AiError: Bad input: Error: "+format, args...)
+}
+
+// check returns the texts of a request that can be answered as asked.
+func (r embeddingsRequest) check(c *llm.Catalogue) ([]string, error) {
+	if r.Model == "" {
+		return nil, badOpenAI("required properties at '/' are 'model'")
+	}
+	model, err := c.Model(r.Model)
+	if err != nil {
+		return nil, err
+	}
+	if r.EncodingFormat != "" && r.EncodingFormat != "float" && r.EncodingFormat != "base64" {
+		return nil, badOpenAI("'/encoding_format' must be one of 'float', 'base64', and is %s", quoteShort(r.EncodingFormat))
+	}
+	if r.Dimensions != nil && *r.Dimensions != model.Dimensions {
+		return nil, badOpenAI("'/dimensions' is %d; %s makes vectors of %d dimensions, and cutting them would change what they mean. Leave dimensions out", *r.Dimensions, model.ID, model.Dimensions)
+	}
+	return r.texts()
+}
+
+// texts reads input: a text or a list of texts. OpenAI also takes tokens, which
+// are numbers of OpenAI's own vocabulary and mean nothing to other models.
+func (r embeddingsRequest) texts() ([]string, error) {
+	var one string
+	if json.Unmarshal(r.Input, &one) == nil {
+		return atLeastOne([]string{one})
+	}
+	var list []any
+	if len(r.Input) == 0 || json.Unmarshal(r.Input, &list) != nil {
+		return nil, badOpenAI("'/input' must be a string or an array of strings")
+	}
+	if len(list) > maxInputs {
+		return nil, badOpenAI("Length of '/input' must be <= %d, and is %d; send the rest in another call", maxInputs, len(list))
+	}
+	texts := make([]string, len(list))
+	for i, element := range list {
+		switch v := element.(type) {
+		case string:
+			texts[i] = v
+		case float64, []any:
+			return nil, badOpenAI("'/input/%d' is a token or a list of tokens; they number OpenAI's vocabulary, which no model here shares. Send text (with LangChain: check_embedding_ctx_length=False)", i)
+		default:
+			return nil, badOpenAI("Type mismatch of '/input/%d', it is not in 'string'", i)
+		}
+	}
+	return atLeastOne(texts)
+}
+
+func atLeastOne(texts []string) ([]string, error) {
+	if len(texts) == 0 {
+		return nil, badOpenAI("Length of '/input' must be >= 1")
+	}
+	for i, t := range texts {
+		if t == "" {
+			return nil, badOpenAI("Length of '/input/%d' must be >= 1", i)
+		}
+	}
+	return texts, nil
+}
+
+// packed is base64 of a vector's numbers as little-endian 32-bit floats.
+func packed(v []float32) string {
+	raw := make([]byte, 0, 4*len(v))
+	for _, x := range v {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(x))
+	}
+	return base64.StdEncoding.EncodeToString(raw)
+}
+
+// openAIModel is a model as OpenAI's clients list it. When it was made is not known.
+type openAIModel struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Created int    `json:"created"`
+	OwnedBy string `json:"owned_by"`
+}
+
+func newOpenAIModel(m *llm.Model) openAIModel {
+	return openAIModel{ID: m.ID, Object: "model", OwnedBy: author(m.ID)}
+}
+
+// listOpenAIModels answers GET …/ai/v1/models and /v1/models with the models that answer here.
+func listOpenAIModels(s *Server, c *call) error {
+	if err := s.defaultAccount(c); err != nil {
+		return err
+	}
+	list := struct {
+		Object string        `json:"object"`
+		Data   []openAIModel `json:"data"`
+	}{"list", []openAIModel{}}
+	for _, m := range s.parts.Models.Catalogue().Models() {
+		if _, _, missing := s.parts.Models.Serves(&m); missing == nil {
+			list.Data = append(list.Data, newOpenAIModel(&m))
+		}
+	}
+	return c.bare(list)
+}
+
+// showOpenAIModel answers GET …/ai/v1/models/{model...} and /v1/models/{model...}.
+func showOpenAIModel(s *Server, c *call) error {
+	if err := s.defaultAccount(c); err != nil {
+		return err
+	}
+	m, err := s.parts.Models.Catalogue().Model(c.param("model"))
+	if err != nil {
+		return &fault.Error{Kind: fault.NotFound, Message: fmt.Sprintf("the model %s does not exist; GET models lists those that do", quoteShort(c.param("model")))}
+	}
+	return c.bare(newOpenAIModel(m))
+}
