@@ -99,6 +99,7 @@ type Info struct {
 	Config
 	Count      int      // records
 	Namespaces int      // distinct namespaces that records have, those without one not counted
+	Bytes      int64    // what the index takes on the disk; 0 where it is kept in memory only
 	Mutation   Mutation // the last one applied; Sequence 0 and ID "" before the first
 }
 

@@ -3,8 +3,12 @@ package server
 import (
 	"strings"
 
+	"nearside/catalog"
 	"nearside/fault"
+	"nearside/index"
+	"nearside/index/filter"
 	"nearside/llm"
+	"nearside/vectorize"
 )
 
 // family is an API with its own envelope and its own codes.
@@ -109,8 +113,6 @@ var reasons = map[fault.Reason]meaning{
 	// Vectorize.
 	reasonNotJSON:     {400, 40026}, // vectorize §7
 	reasonContentType: {400, 1005},
-	reasonJSON:        {400, 40026},
-	reasonQuery:       {400, 40026},
 	reasonUpload:      {400, 40023},
 
 	catalog.ReasonNoIndex:   {404, 3000},

@@ -61,7 +61,7 @@ var routes = []Route{
 	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}/insert", Handle: legacyInsert, Scope: write, Family: vectorizeAPI, BodyLimit: vectorize.MaxBody, ContentTypes: uploadTypes},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}/upsert", Handle: legacyUpsert, Scope: write, Family: vectorizeAPI, BodyLimit: vectorize.MaxBody, ContentTypes: uploadTypes},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}/query", Handle: legacyQuery, Scope: read, Family: vectorizeAPI, BodyLimit: maxQuery, ContentTypes: jsonOnly},
-	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}/get-by-ids", Handle: getVectors, Scope: read, Family: vectorizeAPI, BodyLimit: maxIDs},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}/get-by-ids", Handle: legacyGet, Scope: read, Family: vectorizeAPI, BodyLimit: maxIDs},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/indexes/{index}/delete-by-ids", Handle: legacyDelete, Scope: write, Family: vectorizeAPI, BodyLimit: maxIDs},
 
 	// Indexes, beyond Cloudflare.

@@ -95,6 +95,11 @@ func getVectors(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
+	return c.vectors(x, read)
+}
+
+// vectors replies with the vectors whose ids are in the body.
+func (c *call) vectors(x *vectorize.Index, read index.Read) error {
 	ids, err := c.ids()
 	if err != nil {
 		return err

@@ -70,7 +70,7 @@ const (
 	// MaxDimensions is the longest vector (platform/limits).
 	MaxDimensions = index.MaxDimensions
 	// MaxBody is the largest upload in bytes (platform/limits: 100 MB).
-	MaxBody = 100 << 20
+	MaxBody = 100_000_000
 	// MaxDescription is the longest description of an index in bytes; Cloudflare documents no limit.
 	MaxDescription = 4 << 10
 	// DefaultTopK is how many matches a query returns that does not say (platform/limits).

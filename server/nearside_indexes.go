@@ -1,0 +1,90 @@
+package server
+
+import (
+	"nearside/catalog"
+	"nearside/index"
+	"nearside/rag"
+	"nearside/vectorize"
+)
+
+// textIndex is an index as nearside shows it: Cloudflare's object, and the
+// embedding model whose texts it takes, with its weights.
+type textIndex struct {
+	indexObject
+	Model       string `json:"model,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+}
+
+// describedIndex is textIndex with what is in the index.
+type describedIndex struct {
+	textIndex
+	Count      int   `json:"vectorCount"`
+	Namespaces int   `json:"namespaceCount"`
+	Bytes      int64 `json:"bytes"` // on the disk
+}
+
+func newTextIndex(x catalog.Index) textIndex {
+	return textIndex{newIndexObject(x), x.Model, x.Fingerprint}
+}
+
+// createTextIndex answers POST …/nearside/indexes. With a model the index takes
+// texts, and its dimensions are the model's; with a config it is as in v2.
+func createTextIndex(s *Server, c *call) error {
+	var wanted struct {
+		Name        string       `json:"name"`
+		Description string       `json:"description"`
+		Model       string       `json:"model"`
+		Metric      index.Metric `json:"metric"`
+		Config      *indexConfig `json:"config"`
+	}
+	if err := c.bind(&wanted); err != nil {
+		return err
+	}
+	if (wanted.Model == "") == (wanted.Config == nil) {
+		return badJSON(`expected either model, such as "@nearside/all-minilm-l6-v2", or config, such as {"dimensions": 384, "metric": "cosine"}`)
+	}
+	if wanted.Config != nil {
+		x, err := s.parts.Vectorize.Create(c, c.account, vectorize.Definition{
+			Name: wanted.Name, Description: wanted.Description,
+			Preset: wanted.Config.Preset, Dimensions: wanted.Config.Dimensions, Metric: wanted.Config.Metric,
+		})
+		if err != nil {
+			return err
+		}
+		return c.reply(newTextIndex(x))
+	}
+	x, weights, err := s.parts.Texts.Create(c, c.account, rag.Definition{
+		Name: wanted.Name, Description: wanted.Description, Model: wanted.Model, Metric: wanted.Metric,
+	})
+	if err != nil {
+		return err
+	}
+	c.setHeader("nearside-model", weights.Served)
+	if weights.Warning != "" {
+		c.message(weights.Warning)
+	}
+	return c.reply(newTextIndex(x))
+}
+
+// listTextIndexes answers GET …/nearside/indexes.
+func listTextIndexes(s *Server, c *call) error {
+	list := []textIndex{}
+	for _, x := range s.visible(c) {
+		list = append(list, newTextIndex(x))
+	}
+	return c.reply(list)
+}
+
+// describeTextIndex answers GET …/nearside/indexes/{index}: the definition, the
+// weights, and how much is in it.
+func describeTextIndex(s *Server, c *call) error {
+	x, read, err := s.reading(c)
+	if err != nil {
+		return err
+	}
+	info, err := x.Info(c, read)
+	if err != nil {
+		return err
+	}
+	return c.reply(describedIndex{newTextIndex(x.Definition), info.Count, info.Namespaces, info.Bytes})
+}
