@@ -145,6 +145,9 @@ func (c *call) settle() {
 		c.fiber.Context().SetConnectionClose()
 		c.conn.linger.Store(true)
 	}
+	if context.Cause(c) == errHungUp {
+		c.fiber.Context().SetConnectionClose() // requests pipelined behind this one have no reader either
+	}
 	c.incoming.release()
 	c.timer.Stop()
 	c.fiber = nil
