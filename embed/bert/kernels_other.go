@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package bert
+
+// detected returns the sets of assembly kernels: there are none for this processor.
+func detected() []*kernels { return nil }
