@@ -1,0 +1,134 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"nearside/client"
+	"nearside/fault"
+	"nearside/server"
+)
+
+// serveFlags is how a server is asked for.
+type serveFlags struct {
+	server  server.Config
+	house   houseOptions
+	models  modelFlags
+	memory  string
+	guide   bool
+	logAs   string
+	logFrom string
+}
+
+func newServe(assets Assets) *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the API on this machine",
+		Long: `Serve the API on this machine.
+
+On 127.0.0.1 no key is needed until the first one is made. Any other address needs
+a key ("nearside keys create --data DIR --scope admin") and TLS.
+
+The server stops on SIGTERM or Ctrl-C: it finishes what is under way first.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), f, assets, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.server.Addr, "addr", "127.0.0.1:8810", "address to listen on")
+	flags.StringVar(&f.house.data, "data", defaultData(), "data directory")
+	flags.BoolVar(&f.house.relaxed, "relaxed", false, "lift the limits that are Cloudflare's and not ours")
+	flags.StringVar(&f.server.Consistency, "consistency", server.Strong, "strong: writes are visible at once; delayed: as on Cloudflare, after a while")
+	flags.DurationVar(&f.server.Delay, "delay", 2*time.Second, "how long that while is")
+	flags.StringVar(&f.memory, "memory", "0", "memory for open indexes, such as 2GiB; 0 = no limit")
+	flags.StringVar(&f.server.TLSCert, "tls-cert", "", "certificate file (PEM)")
+	flags.StringVar(&f.server.TLSKey, "tls-key", "", "private key file (PEM)")
+	flags.BoolVar(&f.server.InsecureHTTP, "insecure-http", false, "allow plain HTTP on an address that other machines reach")
+	flags.StringSliceVar(&f.server.Hosts, "allow-host", nil, "further host names to answer to")
+	flags.StringSliceVar(&f.server.Origins, "allow-origin", nil, "origins whose web pages may call, such as https://app.example.com")
+	flags.IntVar(&f.server.Work, "concurrency", 0, "requests worked on at once (default 8 a core, at least 32)")
+	flags.BoolVar(&f.guide, "guide", false, "on an empty data directory, load the documentation as the index \"guide\" and ask it a question")
+	flags.StringVar(&f.logAs, "log", "text", "form of the log: text or json")
+	flags.StringVar(&f.logFrom, "log-level", "warn", "debug, info (every request), warn or error")
+	f.models.add(flags)
+	return cmd
+}
+
+// serve opens the data directory and serves it until ctx ends.
+func serve(ctx context.Context, f serveFlags, assets Assets, stdout, stderr io.Writer) (err error) {
+	started := time.Now()
+	log, err := newLog(stderr, f.logAs, f.logFrom)
+	if err != nil {
+		return err
+	}
+	memory, err := humanize.ParseBytes(f.memory)
+	if err != nil {
+		return fault.New(fault.Invalid, "--memory %q is not a size; write for example 2GiB", f.memory)
+	}
+	embedders, condition, err := f.models.embedders(log)
+	if err != nil {
+		return err
+	}
+	f.house.memoryBytes, f.house.maxAge = int64(memory), f.server.Delay
+	f.house.embedders, f.house.models, f.house.log = embedders, assets.Models, log
+	h, err := openHouse(ctx, f.house)
+	if err != nil {
+		return err
+	}
+	defer closeAfter(h, &err)
+	f.server.Version = Version
+	parts := h.parts()
+	parts.Condition = func() server.Condition { return condition }
+	s, err := server.Listen(f.server, parts, log)
+	if err != nil {
+		return err
+	}
+	scheme := "http"
+	if f.server.TLSCert != "" {
+		scheme = "https"
+	}
+	address := scheme + "://" + s.Addr().String()
+	fmt.Fprintf(stdout, "nearside %s serving on %s\n", Version, address)
+
+	var greeting sync.WaitGroup
+	defer greeting.Wait()
+	if f.guide {
+		greeting.Go(func() { greet(ctx, address, assets.Docs, started, stdout, log) })
+	}
+	return s.Run(ctx)
+}
+
+// greet shows the guide; a server that cannot be greeted is still a server.
+func greet(ctx context.Context, address string, docs fs.FS, started time.Time, stdout io.Writer, log *slog.Logger) {
+	err := welcome(ctx, &client.Client{URL: address}, docs, started, stdout)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		log.Warn("the guide could not be shown", "error", err)
+	}
+}
+
+// newLog returns the log that --log and --log-level ask for.
+func newLog(w io.Writer, form, from string) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(from)); err != nil {
+		return nil, fault.New(fault.Invalid, "--log-level %q does not exist; use debug, info, warn or error", from)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch form {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return nil, fault.New(fault.Invalid, "--log %q does not exist; use text or json", form)
+}
