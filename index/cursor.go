@@ -55,6 +55,9 @@ func DecodeCursor(text string, n Number, now time.Time) (Cursor, error) {
 		Expires:  time.Unix(int64(binary.LittleEndian.Uint64(b[8:])), 0).UTC(),
 		After:    VectorID(b[cursorFixed:]),
 	}
+	if c.Encode(n) != text {
+		return Cursor{}, badCursor(text) // base64 passes over line ends
+	}
 	if !now.Before(c.Expires) {
 		return Cursor{}, ExpiredCursor(c.Expires)
 	}
