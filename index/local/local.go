@@ -216,10 +216,10 @@ func (e *Engine) Close() error {
 
 // Stats counts what the engine holds, for metrics.
 type Stats struct {
-	Open    int   // indexes in memory
-	Records int   // records of the open indexes
-	Bytes   int64 // memory granted to them
-	Unpurged int  // superseded versions that still take space, of the open indexes
+	Open     int   // indexes in memory
+	Records  int   // records of the open indexes
+	Bytes    int64 // memory granted to them
+	Unpurged int   // superseded versions that still take space, of the open indexes
 }
 
 // Stats returns the counts of this moment.

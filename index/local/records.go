@@ -40,7 +40,7 @@ var schema = disk.Schema{
 // state is the single row that says what the newest mutation left behind.
 type state struct {
 	mutation index.Mutation
-	slots    slot           // the next free slot
+	slots    slot // the next free slot
 	count    int
 	purged   index.Sequence // versions that died at or before it may be gone
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,17 +65,21 @@ func (h *views) publish(v *view) {
 	}
 }
 
-// forgetLocked drops the views that no read may ask for at a time and nobody reads.
-// The newest of those that are too old stays: it was the state at the oldest age asked for.
+// forgetLocked drops the views that no read may ask for at a time and nobody
+// reads: those that were superseded before the oldest age.
 func (h *views) forgetLocked(now time.Time) {
-	keep := 0
-	for keep+1 < len(h.past) && !h.past[keep+1].since.After(now.Add(-h.maxAge)) && h.past[keep].pins.Load() == 0 {
-		keep++
+	oldest, n := now.Add(-h.maxAge), 0
+	for n < len(h.past) && h.past[n].pins.Load() == 0 {
+		next := h.newest.Load()
+		if n+1 < len(h.past) {
+			next = h.past[n+1]
+		}
+		if next.since.After(oldest) {
+			break
+		}
+		n++
 	}
-	if keep == len(h.past)-1 && h.maxAge == 0 && h.past[keep].pins.Load() == 0 {
-		keep++
-	}
-	h.past = append(h.past[:0:0], h.past[keep:]...)
+	h.past = slices.Delete(h.past, 0, n)
 }
 
 // thinLocked drops every second view that nobody reads, the youngest half excepted.
@@ -121,9 +126,7 @@ func (h *views) pinNewest() *view {
 func (h *views) oldest(now time.Time) index.Sequence {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.past) > 0 {
-		h.forgetLocked(now)
-	}
+	h.forgetLocked(now)
 	if len(h.past) > 0 {
 		return h.past[0].sequence()
 	}

@@ -13,12 +13,12 @@ import (
 // change is what one mutation does. It is collected inside the transaction and
 // applied to memory once that is committed.
 type change struct {
-	state                 // as the mutation leaves it behind
-	added   []addition    // in the order of their slots
-	killed  []slot        // versions that the mutation ended
-	created *column       // a new metadata index
-	dropped string        // the property of a metadata index that is no more
-	head    uint64        // the mutation's sequence in records.db, which counts purges too
+	state              // as the mutation leaves it behind
+	added   []addition // in the order of their slots
+	killed  []slot     // versions that the mutation ended
+	created *column    // a new metadata index
+	dropped string     // the property of a metadata index that is no more
+	head    uint64     // the mutation's sequence in records.db, which counts purges too
 }
 
 type addition struct {
