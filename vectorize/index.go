@@ -15,6 +15,7 @@ type Index struct {
 	index.Index
 	Definition catalog.Index
 	limits     Limits
+	room       *room
 }
 
 // Within returns the scope of a key's limits.
@@ -94,80 +95,4 @@ func (x *Index) CreateMetadataIndex(ctx context.Context, m index.MetadataIndex, 
 		return index.Mutation{}, fault.For(index.ReasonTooManyMeta, "the index has %d metadata indexes and may have %d; delete one before creating one for %q", len(existing), most, m.Property)
 	}
 	return x.Index.CreateMetadataIndex(ctx, m, backfill || x.limits.Backfill)
-}
-
-// admit checks a batch against the rules and against what the index holds. The
-// counts are of the newest state before the write: writers at the very same
-// moment may pass a limit together, by a batch each.
-func (x *Index) admit(ctx context.Context, records []index.Record) error {
-	if err := checkRecords(records, x.Definition.Dimensions, x.limits); err != nil {
-		return err
-	}
-	if x.limits.Vectors == 0 && x.limits.Namespaces == 0 {
-		return nil
-	}
-	info, err := x.Info(ctx, index.Read{})
-	if err != nil {
-		return err
-	}
-	if err := x.admitVectors(ctx, records, info.Count); err != nil {
-		return err
-	}
-	return x.admitNamespaces(ctx, records, info.Namespaces)
-}
-
-// admitVectors refuses a batch that would take the index past its most records.
-// Ids that exist already add none, but looking them up is only worth it near the limit.
-func (x *Index) admitVectors(ctx context.Context, records []index.Record, held int) error {
-	most := x.limits.Vectors
-	if most == 0 || held+len(records) <= most {
-		return nil
-	}
-	fresh := map[index.VectorID]bool{}
-	for i := range records {
-		fresh[records[i].ID] = true
-	}
-	ids := make([]index.VectorID, 0, len(fresh))
-	for id := range fresh {
-		ids = append(ids, id)
-	}
-	existing, err := x.Index.Get(ctx, ids, index.Read{})
-	if err != nil {
-		return err
-	}
-	if added := len(fresh) - len(existing); held+added > most {
-		return fault.For(ReasonVectors, "the index holds %d vectors and may hold %d; the batch would add %d. Delete some, or use another index", held, most, added)
-	}
-	return nil
-}
-
-// admitNamespaces refuses a batch that would give the index too many namespaces.
-func (x *Index) admitNamespaces(ctx context.Context, records []index.Record, held int) error {
-	most := x.limits.Namespaces
-	if most == 0 {
-		return nil
-	}
-	named := map[string]bool{}
-	for i := range records {
-		if records[i].Namespace != "" {
-			named[records[i].Namespace] = true
-		}
-	}
-	if held+len(named) <= most {
-		return nil
-	}
-	added := 0
-	for namespace := range named {
-		page, err := x.Index.List(ctx, "", 1, index.Read{Within: index.Scope{Namespaces: []string{namespace}}})
-		if err != nil {
-			return err
-		}
-		if page.Total == 0 {
-			added++
-		}
-	}
-	if held+added > most {
-		return fault.For(ReasonNamespaces, "the index has %d namespaces and may have %d; the batch would add %d. Use existing ones, or tell records apart by metadata", held, most, added)
-	}
-	return nil
 }

@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"sync"
 
 	"nearside/catalog"
 	"nearside/fault"
@@ -64,6 +65,8 @@ type Service struct {
 	limits  Limits
 	files   Files
 	log     *slog.Logger
+
+	rooms sync.Map // index.Number → *room
 }
 
 // Open joins a catalogue to the engine that keeps its indexes, and sweeps what a
@@ -244,7 +247,8 @@ func (s *Service) Open(ctx context.Context, account, name string) (*Index, error
 		}
 		return nil, fmt.Errorf("open index %q: %w", name, err)
 	}
-	return &Index{Definition: x, Index: inner, limits: s.limits}, nil
+	space, _ := s.rooms.LoadOrStore(index.Number(x.Number), &room{})
+	return &Index{Definition: x, Index: inner, limits: s.limits, room: space.(*room)}, nil
 }
 
 // discard drops storage whose row could not be written. If it is not certain
@@ -258,6 +262,7 @@ func (s *Service) discard(ctx context.Context, n index.Number, why error) {
 // drop deletes storage that no row names any more. A failure is nothing the
 // caller could mend: what remains is swept at the next start.
 func (s *Service) drop(ctx context.Context, n index.Number) {
+	s.rooms.Delete(n)
 	if err := s.engine.Drop(context.WithoutCancel(ctx), n); err != nil {
 		s.log.Warn("the storage of a deleted index remains until the next start", "number", n, "error", err)
 	}
