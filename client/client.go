@@ -78,11 +78,16 @@ func (c *Client) once(ctx context.Context, method, path, contentType string, bod
 		_, err = io.Copy(io.Discard, res.Body)
 		return err
 	}
+	return Result(res, result)
+}
+
+// Result decodes the result of a successful response.
+func Result(res *http.Response, result any) error {
 	var envelope struct {
 		Result json.RawMessage `json:"result"`
 	}
 	if err := json.NewDecoder(res.Body).Decode(&envelope); err != nil {
-		return fmt.Errorf("read the reply to %s: %w", path, err)
+		return fmt.Errorf("read the reply to %s: %w", res.Request.URL.Path, err)
 	}
 	return json.Unmarshal(envelope.Result, result)
 }
