@@ -5,26 +5,19 @@ import "unsafe"
 // The plain Go kernels. They keep eight partial sums, as Error promises, which
 // is also what lets the CPU overlap the additions.
 
-// rowOf returns the i-th row asked for: number at[i], or number i if at is nil.
-func rowOf(n int, rows *float32, stride int, at *uint32, i int) []float32 {
-	number := i
-	if at != nil {
-		number = int(*(*uint32)(unsafe.Add(unsafe.Pointer(at), i*4)))
+func pairGeneric(k kind, a, b *float32, n int) float32 {
+	if k == dot {
+		return dotGeneric(unsafe.Slice(a, n), unsafe.Slice(b, n))
 	}
-	return unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(rows), number*stride*4)), n)
+	return squaredL2Generic(unsafe.Slice(a, n), unsafe.Slice(b, n))
 }
 
-func dotRowsGeneric(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32) {
-	query, sums := unsafe.Slice(q, n), unsafe.Slice(out, count)
-	for i := range sums {
-		sums[i] = dotGeneric(query, rowOf(n, rows, stride, at, i))
-	}
-}
-
-func squaredL2RowsGeneric(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32) {
-	query, sums := unsafe.Slice(q, n), unsafe.Slice(out, count)
-	for i := range sums {
-		sums[i] = squaredL2Generic(query, rowOf(n, rows, stride, at, i))
+func foursGeneric(k kind, q *float32, n int, rows *float32, stride int, at *uint32, groups int, out *float32) {
+	count := groups * together
+	sums := unsafe.Slice(out, count)
+	for i, number := range unsafe.Slice(at, count) {
+		row := (*float32)(unsafe.Add(unsafe.Pointer(rows), int(number)*stride*4))
+		sums[i] = pairGeneric(k, q, row, n)
 	}
 }
 

@@ -3,50 +3,45 @@ package vek
 import "golang.org/x/sys/cpu"
 
 func nativeKernels() []Kernel {
-	var can []Kernel
-	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL {
-		can = append(can, AVX512)
-	}
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		can = append(can, AVX2)
+		return []Kernel{AVX2}
 	}
-	return can
+	return nil
 }
 
-// dotRows sets the count numbers at out to the dot products of the n numbers at
-// q with rows: those whose numbers stand at at, or 0 to count-1 if at is nil. A
-// row begins stride numbers after the one before it.
-func dotRows(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32) {
-	switch active.Load() {
-	case useAVX512:
-		dotRowsAVX512(q, n, rows, stride, at, count, out)
-	case useAVX2:
-		dotRowsAVX2(q, n, rows, stride, at, count, out)
+// pair compares the n numbers at a with those at b.
+func pair(k kind, a, b *float32, n int) float32 {
+	switch k + kind(active.Load()) {
+	case dot + useAVX2:
+		return dotAVX2(a, b, n)
+	case squaredL2 + useAVX2:
+		return squaredL2AVX2(a, b, n)
+	}
+	return pairGeneric(k, a, b, n)
+}
+
+// fours compares the n numbers at q with groups of four rows, whose numbers stand
+// at at; the row with number i begins at rows[i*stride]. If more is 1 rather than
+// 0, at numbers four rows beyond the last group, to be prefetched.
+func fours(k kind, q *float32, n int, rows *float32, stride int, at *uint32, groups, more int, out *float32) {
+	switch k + kind(active.Load()) {
+	case dot + useAVX2:
+		dotFoursAVX2(q, n, rows, stride, at, groups, more, out)
+	case squaredL2 + useAVX2:
+		squaredL2FoursAVX2(q, n, rows, stride, at, groups, more, out)
 	default:
-		dotRowsGeneric(q, n, rows, stride, at, count, out)
-	}
-}
-
-// squaredL2Rows is dotRows for squared distances.
-func squaredL2Rows(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32) {
-	switch active.Load() {
-	case useAVX512:
-		squaredL2RowsAVX512(q, n, rows, stride, at, count, out)
-	case useAVX2:
-		squaredL2RowsAVX2(q, n, rows, stride, at, count, out)
-	default:
-		squaredL2RowsGeneric(q, n, rows, stride, at, count, out)
+		foursGeneric(k, q, n, rows, stride, at, groups, out)
 	}
 }
 
 //go:noescape
-func dotRowsAVX2(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32)
+func dotAVX2(a, b *float32, n int) float32
 
 //go:noescape
-func squaredL2RowsAVX2(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32)
+func squaredL2AVX2(a, b *float32, n int) float32
 
 //go:noescape
-func dotRowsAVX512(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32)
+func dotFoursAVX2(q *float32, n int, rows *float32, stride int, at *uint32, groups, more int, out *float32)
 
 //go:noescape
-func squaredL2RowsAVX512(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32)
+func squaredL2FoursAVX2(q *float32, n int, rows *float32, stride int, at *uint32, groups, more int, out *float32)

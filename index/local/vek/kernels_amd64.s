@@ -1,106 +1,167 @@
 #include "textflag.h"
 
-// All functions here compare one query with many rows:
-//
-//	func(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32)
-//
-// While a row is computed, the row AHEAD of it is fetched into the cache: that
-// is what makes them fast on rows that are in memory, not in the cache.
-// Registers, in all of them:
-//
-//	SI  the query, moving      R8  rows               R12 length of a row in floats
-//	DI  the row, moving        R9  at, moving; or 0   R13 stride in bytes
-//	DX  the row to prefetch    R10 rows left          R14 is Go's: not touched
-//	CX  floats left            R11 out, moving        R15 the next row, if at is nil
-//	BX  rows to look ahead     AX  scratch
+// AVX2 with FMA.
 
-// ARGUMENTS loads the arguments. BX becomes the number of rows that are about 3 KiB.
-#define ARGUMENTS \
-	MOVQ  n+8(FP), R12 \
-	MOVQ  rows+16(FP), R8 \
-	MOVQ  stride+24(FP), R13 \
-	SHLQ  $2, R13 \
-	MOVQ  at+32(FP), R9 \
-	MOVQ  count+40(FP), R10 \
-	MOVQ  out+48(FP), R11 \
-	MOVQ  R8, R15 \
-	MOVQ  $1, BX \
-	CMPQ  R12, $512 \
-	JGE   row \
-	MOVQ  $4, BX \
-	CMPQ  R12, $128 \
-	JGE   row \
-	MOVQ  $16, BX
+// Eight ones and eight zeros: a mask for the first m of eight floats begins 8-m before the zeros.
+DATA  mask<>+0(SB)/8, $0xffffffffffffffff
+DATA  mask<>+8(SB)/8, $0xffffffffffffffff
+DATA  mask<>+16(SB)/8, $0xffffffffffffffff
+DATA  mask<>+24(SB)/8, $0xffffffffffffffff
+DATA  mask<>+32(SB)/8, $0
+DATA  mask<>+40(SB)/8, $0
+DATA  mask<>+48(SB)/8, $0
+DATA  mask<>+56(SB)/8, $0
+GLOBL mask<>(SB), RODATA|NOPTR, $64
 
-// ROW points DI at the next row and DX at the one to prefetch.
-#define ROW \
-	TESTQ R9, R9 \
-	JNZ   numbered \
-	MOVQ  R15, DI \
-	MOVQ  BX, DX \
-	IMULQ R13, DX \
-	ADDQ  DI, DX \
-	ADDQ  R13, R15 \
-	JMP   begin \
-numbered: \
-	MOVL  (R9), DI \
-	IMULQ R13, DI \
-	ADDQ  R8, DI \
-	LEAQ  -1(R10), DX \
-	CMPQ  DX, BX \
-	CMOVQGT BX, DX \
-	MOVL  (R9)(DX*4), DX \
-	IMULQ R13, DX \
-	ADDQ  R8, DX \
-	ADDQ  $4, R9 \
-begin: \
-	MOVQ  q+0(FP), SI \
-	MOVQ  R12, CX
+// Set Y14 to the mask for the last N mod 8 floats.
+#define MASK(N) \
+	MOVQ    N, AX            \
+	ANDQ    $7, AX           \
+	SHLQ    $2, AX           \
+	LEAQ    mask<>+32(SB), BX \
+	SUBQ    AX, BX           \
+	VMOVUPS (BX), Y14
 
-// PREFETCH fetches 128 bytes of the row to come.
-#define PREFETCH \
-	PREFETCHT0 (DX) \
-	PREFETCHT0 64(DX) \
-	ADDQ  $128, DX
-
-// SUM8 adds up Y0 and the tail in X8 and stores the result of the row.
-#define SUM8 \
+// The end of a function that compares a pair: the sum is what Y0 adds up to.
+#define RETURN(WHERE) \
 	VEXTRACTF128 $1, Y0, X1 \
-	VADDPS  X1, X0, X0 \
-	VHADDPS X0, X0, X0 \
-	VHADDPS X0, X0, X0 \
-	VADDSS  X8, X0, X0 \
-	VMOVSS  X0, (R11) \
-	ADDQ    $4, R11 \
-	DECQ    R10 \
-	JNZ     row \
-	VZEROUPPER \
+	VADDPS  X1, X0, X0      \
+	VHADDPS X0, X0, X0      \
+	VHADDPS X0, X0, X0      \
+	VMOVSS  X0, WHERE       \
+	VZEROUPPER              \
 	RET
 
-#define ZERO4 \
+// The kernels that take four rows at a time.
+//
+// While four rows are compared the next four are prefetched, line by line. That is
+// what makes rows fast that are not in the cache; the CPU itself prefetches
+// little across the borders of pages. Registers while rows are compared:
+//
+//	SI           the query         CX  bytes of the rows done
+//	DI AX BX DX  the rows          R11 bytes to do in the main loop
+//	R8 R12 R15 R13  the next rows  R9  at, moving; R10 groups left
+
+// Point REG at the row whose number is at ADDRESS.
+#define ROW(ADDRESS, REG) \
+	MOVL  ADDRESS, REG \
+	IMULQ R13, REG     \
+	ADDQ  R11, REG
+
+// The beginning of a function.
+#define BEGIN \
+	SHLQ $2, stride+24(FP) \
+	MOVQ at+32(FP), R9     \
+	MOVQ groups+40(FP), R10
+
+// The beginning of a group of four. BYTES is what the main loop does of a row at once.
+#define GROUP(BYTES) \
+	MOVQ stride+24(FP), R13 \
+	MOVQ rows+16(FP), R11   \
+	ROW((R9), DI)           \
+	ROW(4(R9), AX)          \
+	ROW(8(R9), BX)          \
+	ROW(12(R9), DX)         \
+	LEAQ 16(R9), CX         \
+	CMPQ R10, $1            \
+	JNE  next               \
+	MOVQ more+48(FP), CX    \
+	SHLQ $4, CX             \
+	ADDQ R9, CX             \
+next:                           \
+	ROW((CX), R8)           \
+	ROW(4(CX), R12)         \
+	ROW(8(CX), R15)         \
+	ROW(12(CX), CX)         \
+	MOVQ CX, R13            \
+	MOVQ q+0(FP), SI        \
+	MOVQ n+8(FP), R11       \
+	SHLQ $2, R11            \
+	ANDQ $-BYTES, R11       \
+	XORL CX, CX
+
+// Prefetch a line of each of the next rows.
+#define PREFETCH(OFFSET) \
+	PREFETCHT0 OFFSET(R8)(CX*1)  \
+	PREFETCHT0 OFFSET(R12)(CX*1) \
+	PREFETCHT0 OFFSET(R15)(CX*1) \
+	PREFETCHT0 OFFSET(R13)(CX*1)
+
+// The end of a group: the sums of the four rows are what Y0 to Y3 add up to.
+#define STORE \
+	VHADDPS Y1, Y0, Y0       \
+	VHADDPS Y3, Y2, Y2       \
+	VHADDPS Y2, Y0, Y0       \
+	VEXTRACTF128 $1, Y0, X1  \
+	VADDPS  X1, X0, X0       \
+	MOVQ    out+56(FP), SI   \
+	VMOVUPS X0, (SI)         \
+	ADDQ    $16, out+56(FP)  \
+	ADDQ    $16, R9          \
+	DECQ    R10              \
+	JNZ     group            \
+	VZEROUPPER               \
+	RET
+
+// Of each row there are two partial sums in the main loop: Y0 to Y3, and Y4 to Y7.
+#define ZERO8 \
 	VXORPS Y0, Y0, Y0 \
 	VXORPS Y1, Y1, Y1 \
 	VXORPS Y2, Y2, Y2 \
 	VXORPS Y3, Y3, Y3 \
-	VXORPS X8, X8, X8
+	VXORPS Y4, Y4, Y4 \
+	VXORPS Y5, Y5, Y5 \
+	VXORPS Y6, Y6, Y6 \
+	VXORPS Y7, Y7, Y7
 
-#define SUM32 \
-	VADDPS Y1, Y0, Y0 \
-	VADDPS Y3, Y2, Y2 \
-	VADDPS Y2, Y0, Y0
+#define SUM8 \
+	VADDPS Y4, Y0, Y0 \
+	VADDPS Y5, Y1, Y1 \
+	VADDPS Y6, Y2, Y2 \
+	VADDPS Y7, Y3, Y3
 
-// func dotRowsAVX2(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32)
-TEXT ·dotRowsAVX2(SB), NOSPLIT, $0-56
-	ARGUMENTS
+// Add the products of eight floats of the query in Q with those of the rows.
+#define DOT8(OFFSET, Q, S0, S1, S2, S3) \
+	VMOVUPS     OFFSET(SI)(CX*1), Q     \
+	VFMADD231PS OFFSET(DI)(CX*1), Q, S0 \
+	VFMADD231PS OFFSET(AX)(CX*1), Q, S1 \
+	VFMADD231PS OFFSET(BX)(CX*1), Q, S2 \
+	VFMADD231PS OFFSET(DX)(CX*1), Q, S3
 
-row:
-	ROW
-	ZERO4
-	SUBQ $32, CX
-	JLT  few
+// Add the squares of the differences.
+#define SQUAREDL28(OFFSET, Q, S0, S1, S2, S3) \
+	VMOVUPS     OFFSET(SI)(CX*1), Q      \
+	VSUBPS      OFFSET(DI)(CX*1), Q, Y8  \
+	VSUBPS      OFFSET(AX)(CX*1), Q, Y9  \
+	VSUBPS      OFFSET(BX)(CX*1), Q, Y10 \
+	VSUBPS      OFFSET(DX)(CX*1), Q, Y11 \
+	VFMADD231PS Y8, Y8, S0               \
+	VFMADD231PS Y9, Y9, S1               \
+	VFMADD231PS Y10, Y10, S2             \
+	VFMADD231PS Y11, Y11, S3
+
+// Load what the mask leaves of the query and the rows.
+#define LOADTAIL \
+	VMASKMOVPS (SI)(CX*1), Y14, Y12 \
+	VMASKMOVPS (DI)(CX*1), Y14, Y8  \
+	VMASKMOVPS (AX)(CX*1), Y14, Y9  \
+	VMASKMOVPS (BX)(CX*1), Y14, Y10 \
+	VMASKMOVPS (DX)(CX*1), Y14, Y11
+
+// func dotAVX2(a, b *float32, n int) float32
+TEXT ·dotAVX2(SB), NOSPLIT, $0-28
+	MASK(n+16(FP))
+	MOVQ   a+0(FP), SI
+	MOVQ   b+8(FP), DI
+	MOVQ   n+16(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	SUBQ   $32, CX
+	JLT    few
 
 by32:
-	PREFETCH
 	VMOVUPS     (SI), Y4
 	VMOVUPS     32(SI), Y5
 	VMOVUPS     64(SI), Y6
@@ -115,10 +176,10 @@ by32:
 	JGE         by32
 
 few:
-	PREFETCH
-	SUM32
-	ADDQ $24, CX
-	JLT  fewer
+	VADDPS Y1, Y0, Y0
+	VADDPS Y3, Y2, Y2
+	ADDQ   $24, CX
+	JLT    fewer
 
 by8:
 	VMOVUPS     (SI), Y4
@@ -129,32 +190,26 @@ by8:
 	JGE         by8
 
 fewer:
-	ADDQ $8, CX
-	JZ   sum
+	VMASKMOVPS  (SI), Y14, Y4
+	VMASKMOVPS  (DI), Y14, Y5
+	VFMADD231PS Y5, Y4, Y2
+	VADDPS      Y2, Y0, Y0
+	RETURN(ret+24(FP))
 
-by1:
-	VMOVSS      (SI), X4
-	VFMADD231SS (DI), X4, X8
-	ADDQ        $4, SI
-	ADDQ        $4, DI
-	DECQ        CX
-	JNZ         by1
-
-sum:
-	SUM8
-
-// func squaredL2RowsAVX2(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32)
-TEXT ·squaredL2RowsAVX2(SB), NOSPLIT, $0-56
-	ARGUMENTS
-
-row:
-	ROW
-	ZERO4
-	SUBQ $32, CX
-	JLT  few
+// func squaredL2AVX2(a, b *float32, n int) float32
+TEXT ·squaredL2AVX2(SB), NOSPLIT, $0-28
+	MASK(n+16(FP))
+	MOVQ   a+0(FP), SI
+	MOVQ   b+8(FP), DI
+	MOVQ   n+16(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	SUBQ   $32, CX
+	JLT    few
 
 by32:
-	PREFETCH
 	VMOVUPS     (SI), Y4
 	VMOVUPS     32(SI), Y5
 	VMOVUPS     64(SI), Y6
@@ -173,10 +228,10 @@ by32:
 	JGE         by32
 
 few:
-	PREFETCH
-	SUM32
-	ADDQ $24, CX
-	JLT  fewer
+	VADDPS Y1, Y0, Y0
+	VADDPS Y3, Y2, Y2
+	ADDQ   $24, CX
+	JLT    fewer
 
 by8:
 	VMOVUPS     (SI), Y4
@@ -188,145 +243,91 @@ by8:
 	JGE         by8
 
 fewer:
-	ADDQ $8, CX
-	JZ   sum
+	VMASKMOVPS  (SI), Y14, Y4
+	VMASKMOVPS  (DI), Y14, Y5
+	VSUBPS      Y5, Y4, Y4
+	VFMADD231PS Y4, Y4, Y2
+	VADDPS      Y2, Y0, Y0
+	RETURN(ret+24(FP))
 
-by1:
-	VMOVSS      (SI), X4
-	VSUBSS      (DI), X4, X4
-	VFMADD231SS X4, X4, X8
-	ADDQ        $4, SI
-	ADDQ        $4, DI
-	DECQ        CX
-	JNZ         by1
+// func dotFoursAVX2(q *float32, n int, rows *float32, stride int, at *uint32, groups, more int, out *float32)
+TEXT ·dotFoursAVX2(SB), NOSPLIT, $0-64
+	MASK(n+8(FP))
+	BEGIN
+
+group:
+	GROUP(64)
+	ZERO8
+	TESTQ R11, R11
+	JZ    few
+
+by16:
+	PREFETCH(0)
+	DOT8(0, Y12, Y0, Y1, Y2, Y3)
+	DOT8(32, Y13, Y4, Y5, Y6, Y7)
+	ADDQ $64, CX
+	CMPQ CX, R11
+	JLT  by16
+
+few:
+	PREFETCH(0)
+	SUM8
+	TESTQ $8, n+8(FP)
+	JZ    fewer
+	DOT8(0, Y12, Y0, Y1, Y2, Y3)
+	ADDQ  $32, CX
+
+fewer:
+	TESTQ       $7, n+8(FP)
+	JZ          sum
+	LOADTAIL
+	VFMADD231PS Y8, Y12, Y0
+	VFMADD231PS Y9, Y12, Y1
+	VFMADD231PS Y10, Y12, Y2
+	VFMADD231PS Y11, Y12, Y3
 
 sum:
-	SUM8
+	STORE
 
-#define ZERO4Z \
-	VPXORD Z0, Z0, Z0 \
-	VPXORD Z1, Z1, Z1 \
-	VPXORD Z2, Z2, Z2 \
-	VPXORD Z3, Z3, Z3 \
-	VXORPS X8, X8, X8
+// func squaredL2FoursAVX2(q *float32, n int, rows *float32, stride int, at *uint32, groups, more int, out *float32)
+TEXT ·squaredL2FoursAVX2(SB), NOSPLIT, $0-64
+	MASK(n+8(FP))
+	BEGIN
 
-#define SUM64 \
-	VADDPS Z1, Z0, Z0 \
-	VADDPS Z3, Z2, Z2 \
-	VADDPS Z2, Z0, Z0
-
-#define SUM16 \
-	VEXTRACTF64X4 $1, Z0, Y1 \
-	VADDPS Y1, Y0, Y0 \
-	SUM8
-
-// TAILMASK sets K1 to one bit for each of the last n mod 16 floats.
-#define TAILMASK \
-	MOVQ  R12, CX \
-	ANDQ  $15, CX \
-	MOVQ  $1, AX \
-	SHLQ  CX, AX \
-	DECQ  AX \
-	KMOVW AX, K1
-
-// func dotRowsAVX512(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32)
-TEXT ·dotRowsAVX512(SB), NOSPLIT, $0-56
-	MOVQ n+8(FP), R12
-	TAILMASK
-	ARGUMENTS
-
-row:
-	ROW
-	ZERO4Z
-	SUBQ $64, CX
-	JLT  few
-
-by64:
-	PREFETCH
-	PREFETCH
-	VMOVUPS     (SI), Z4
-	VMOVUPS     64(SI), Z5
-	VMOVUPS     128(SI), Z6
-	VMOVUPS     192(SI), Z7
-	VFMADD231PS (DI), Z4, Z0
-	VFMADD231PS 64(DI), Z5, Z1
-	VFMADD231PS 128(DI), Z6, Z2
-	VFMADD231PS 192(DI), Z7, Z3
-	ADDQ        $256, SI
-	ADDQ        $256, DI
-	SUBQ        $64, CX
-	JGE         by64
-
-few:
-	PREFETCH
-	SUM64
-	ADDQ $48, CX
-	JLT  fewer
+group:
+	GROUP(64)
+	ZERO8
+	TESTQ R11, R11
+	JZ    few
 
 by16:
-	VMOVUPS     (SI), Z4
-	VFMADD231PS (DI), Z4, Z0
-	ADDQ        $64, SI
-	ADDQ        $64, DI
-	SUBQ        $16, CX
-	JGE         by16
-
-fewer:
-	VMOVUPS.Z   (SI), K1, Z4
-	VMOVUPS.Z   (DI), K1, Z5
-	VFMADD231PS Z5, Z4, Z0
-	SUM16
-
-// func squaredL2RowsAVX512(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32)
-TEXT ·squaredL2RowsAVX512(SB), NOSPLIT, $0-56
-	MOVQ n+8(FP), R12
-	TAILMASK
-	ARGUMENTS
-
-row:
-	ROW
-	ZERO4Z
-	SUBQ $64, CX
-	JLT  few
-
-by64:
-	PREFETCH
-	PREFETCH
-	VMOVUPS     (SI), Z4
-	VMOVUPS     64(SI), Z5
-	VMOVUPS     128(SI), Z6
-	VMOVUPS     192(SI), Z7
-	VSUBPS      (DI), Z4, Z4
-	VSUBPS      64(DI), Z5, Z5
-	VSUBPS      128(DI), Z6, Z6
-	VSUBPS      192(DI), Z7, Z7
-	VFMADD231PS Z4, Z4, Z0
-	VFMADD231PS Z5, Z5, Z1
-	VFMADD231PS Z6, Z6, Z2
-	VFMADD231PS Z7, Z7, Z3
-	ADDQ        $256, SI
-	ADDQ        $256, DI
-	SUBQ        $64, CX
-	JGE         by64
+	PREFETCH(0)
+	SQUAREDL28(0, Y12, Y0, Y1, Y2, Y3)
+	SQUAREDL28(32, Y13, Y4, Y5, Y6, Y7)
+	ADDQ $64, CX
+	CMPQ CX, R11
+	JLT  by16
 
 few:
-	PREFETCH
-	SUM64
-	ADDQ $48, CX
-	JLT  fewer
-
-by16:
-	VMOVUPS     (SI), Z4
-	VSUBPS      (DI), Z4, Z4
-	VFMADD231PS Z4, Z4, Z0
-	ADDQ        $64, SI
-	ADDQ        $64, DI
-	SUBQ        $16, CX
-	JGE         by16
+	PREFETCH(0)
+	SUM8
+	TESTQ $8, n+8(FP)
+	JZ    fewer
+	SQUAREDL28(0, Y12, Y0, Y1, Y2, Y3)
+	ADDQ  $32, CX
 
 fewer:
-	VMOVUPS.Z   (SI), K1, Z4
-	VMOVUPS.Z   (DI), K1, Z5
-	VSUBPS      Z5, Z4, Z4
-	VFMADD231PS Z4, Z4, Z0
-	SUM16
+	TESTQ       $7, n+8(FP)
+	JZ          sum
+	LOADTAIL
+	VSUBPS      Y8, Y12, Y8
+	VSUBPS      Y9, Y12, Y9
+	VSUBPS      Y10, Y12, Y10
+	VSUBPS      Y11, Y12, Y11
+	VFMADD231PS Y8, Y8, Y0
+	VFMADD231PS Y9, Y9, Y1
+	VFMADD231PS Y10, Y10, Y2
+	VFMADD231PS Y11, Y11, Y3
+
+sum:
+	STORE

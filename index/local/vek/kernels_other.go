@@ -1,13 +1,11 @@
-//go:build !amd64
+//go:build !amd64 && !arm64
 
 package vek
 
 func nativeKernels() []Kernel { return nil }
 
-func dotRows(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32) {
-	dotRowsGeneric(q, n, rows, stride, at, count, out)
-}
+func pair(k kind, a, b *float32, n int) float32 { return pairGeneric(k, a, b, n) }
 
-func squaredL2Rows(q *float32, n int, rows *float32, stride int, at *uint32, count int, out *float32) {
-	squaredL2RowsGeneric(q, n, rows, stride, at, count, out)
+func fours(k kind, q *float32, n int, rows *float32, stride int, at *uint32, groups, more int, out *float32) {
+	foursGeneric(k, q, n, rows, stride, at, groups, out)
 }

@@ -4,96 +4,119 @@
 // One query is compared with many rows of a matrix at once: neighbours in
 // memory (DotRows, SquaredL2Rows) or any rows by number (DotAt, SquaredL2At).
 // The work is done by one of the Kernels: hand-written assembly for AVX2 with
-// FMA and for AVX-512 on amd64, for NEON on arm64, and plain Go everywhere. The
-// plain Go version is the oracle of the tests. The best kernels that the CPU
-// has are chosen when the program starts; Use chooses others.
+// FMA on amd64 and for NEON on arm64, or plain Go, which is also the oracle of the
+// tests. The best that the CPU has are chosen when the program starts; Use
+// chooses others. (AVX-512 was tried and is no faster: rows from memory are bound
+// by memory, and of rows from the cache the loads.)
 //
 // What the package promises: a result is what some order of additions gives,
-// whose rounding error is bounded by Error. So results differ in the last
-// digits from one kernel to another, but for one kernel they depend on nothing
-// but the two vectors. Values that are not finite and sums that overflow give
-// infinities or NaN as IEEE 754 says; nothing panics but slices that are too short.
+// with a rounding error that Error bounds. In the last digits results differ from
+// one kernel to another, and for a row alone from the same row among others.
+// Values that are not finite and sums that overflow give infinities or NaN as
+// IEEE 754 says; nothing panics but slices that are too short.
 //
 // Functions may be called from any goroutine, and on memory that is mapped from
 // a file. The rows need no alignment beyond that of float32.
 package vek
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Dot returns the dot product of two vectors of the same length.
-func Dot(a, b []float32) float32 {
-	if len(a) != len(b) {
-		panic(fmt.Sprintf("vek.Dot: %d and %d numbers", len(a), len(b)))
-	}
-	if len(a) == 0 {
-		return 0
-	}
-	var out float32
-	dotRows(&a[0], len(a), &b[0], 0, nil, 1, &out)
-	return out
-}
+func Dot(a, b []float32) float32 { return one(dot, a, b) }
 
 // SquaredL2 returns the squared Euclidean distance of two vectors of the same length.
-func SquaredL2(a, b []float32) float32 {
-	if len(a) != len(b) {
-		panic(fmt.Sprintf("vek.SquaredL2: %d and %d numbers", len(a), len(b)))
-	}
-	if len(a) == 0 {
-		return 0
-	}
-	var out float32
-	squaredL2Rows(&a[0], len(a), &b[0], 0, nil, 1, &out)
-	return out
-}
+func SquaredL2(a, b []float32) float32 { return one(squaredL2, a, b) }
 
 // DotRows sets out[i] to the dot product of q and rows[i*stride:][:len(q)], for every i.
-func DotRows(q, rows []float32, stride int, out []float32) {
-	if len(q) == 0 || len(out) == 0 {
-		clear(out)
-		return
-	}
-	_ = rows[(len(out)-1)*stride+len(q)-1]
-	dotRows(&q[0], len(q), &rows[0], stride, nil, len(out), &out[0])
-}
+func DotRows(q, rows []float32, stride int, out []float32) { neighbours(dot, q, rows, stride, out) }
 
 // SquaredL2Rows sets out[i] to the squared distance of q and rows[i*stride:][:len(q)], for every i.
 func SquaredL2Rows(q, rows []float32, stride int, out []float32) {
-	if len(q) == 0 || len(out) == 0 {
-		clear(out)
-		return
-	}
-	_ = rows[(len(out)-1)*stride+len(q)-1]
-	squaredL2Rows(&q[0], len(q), &rows[0], stride, nil, len(out), &out[0])
+	neighbours(squaredL2, q, rows, stride, out)
 }
 
 // DotAt sets out[i] to the dot product of q and rows[at[i]*stride:][:len(q)], for every i in at.
 func DotAt(q, rows []float32, stride int, at []uint32, out []float32) {
-	if len(q) == 0 || len(at) == 0 {
-		clear(out[:len(at)])
-		return
-	}
-	checkAt(q, rows, stride, at, out)
-	dotRows(&q[0], len(q), &rows[0], stride, &at[0], len(at), &out[0])
+	numbered(dot, q, rows, stride, at, out)
 }
 
 // SquaredL2At sets out[i] to the squared distance of q and rows[at[i]*stride:][:len(q)], for every i in at.
 func SquaredL2At(q, rows []float32, stride int, at []uint32, out []float32) {
-	if len(q) == 0 || len(at) == 0 {
-		clear(out[:len(at)])
-		return
-	}
-	checkAt(q, rows, stride, at, out)
-	squaredL2Rows(&q[0], len(q), &rows[0], stride, &at[0], len(at), &out[0])
+	numbered(squaredL2, q, rows, stride, at, out)
 }
 
-// checkAt panics unless every row asked for lies within rows: the kernels do not look.
-func checkAt(q, rows []float32, stride int, at []uint32, out []float32) {
-	_ = out[len(at)-1]
-	last := uint32(0)
-	for _, i := range at {
-		last = max(last, i)
+// A kind says what to compute. It is added to the kernels in use, to pick a function.
+type kind uint32
+
+const (
+	dot       kind = 0
+	squaredL2 kind = 1 << 8
+)
+
+func one(k kind, a, b []float32) float32 {
+	if len(a) != len(b) {
+		panic(fmt.Sprintf("vek: vectors of %d and %d numbers", len(a), len(b)))
 	}
-	_ = rows[int(last)*stride+len(q)-1]
+	if len(a) == 0 {
+		return 0
+	}
+	return pair(k, &a[0], &b[0], len(a))
+}
+
+// The kernels take four rows at a time: the query is loaded once for all, and
+// memory is read in four streams. Three rows at most are left to be done alone.
+const together = 4
+
+// order is 0, 1, 2, …: the numbers of neighbours, with those that come behind them.
+var order = func() (o [256 + together]uint32) {
+	for i := range o {
+		o[i] = uint32(i)
+	}
+	return o
+}()
+
+func neighbours(k kind, q, rows []float32, stride int, out []float32) {
+	if len(q) == 0 || len(out) == 0 {
+		clear(out)
+		return
+	}
+	_ = rows[(len(out)-1)*stride+len(q)-1]
+	for {
+		n := min(len(out), len(order)-together)
+		// What lies behind the last row is prefetched, as whoever reads rows in order will want it next.
+		compare(k, q, rows, stride, order[:n+together], n, out)
+		if out = out[n:]; len(out) == 0 {
+			return
+		}
+		rows = rows[n*stride:]
+	}
+}
+
+func numbered(k kind, q, rows []float32, stride int, at []uint32, out []float32) {
+	out = out[:len(at)]
+	if len(q) == 0 || len(at) == 0 {
+		clear(out)
+		return
+	}
+	// The kernels do not look whether a row lies within rows.
+	_ = rows[int(slices.Max(at))*stride+len(q)-1]
+	compare(k, q, rows, stride, at, len(at), out)
+}
+
+// compare sets out to the results of n rows, whose numbers stand at the beginning
+// of at. Rows that it numbers beyond them are prefetched.
+func compare(k kind, q, rows []float32, stride int, at []uint32, n int, out []float32) {
+	groups := n / together
+	if groups > 0 {
+		more := min(1, (len(at)-groups*together)/together)
+		fours(k, &q[0], len(q), &rows[0], stride, &at[0], groups, more, &out[0])
+	}
+	for i := groups * together; i < n; i++ {
+		out[i] = pair(k, &q[0], &rows[int(at[i])*stride], len(q))
+	}
 }
 
 // Error bounds the relative rounding error of sums over n numbers, whichever
@@ -102,12 +125,12 @@ func checkAt(q, rows []float32, stride int, at []uint32, out []float32) {
 // squared distance by at most Error(n) times itself. Where products fall below
 // the smallest normal float32, n*Tiny comes on top.
 //
-// No number passes through more than n/8 + 16 roundings of a sum: every kernel
-// has at least eight partial sums, adds the rest of n one by one, and then adds
-// up the partial sums; two roundings more stand for the difference and the
-// product. A rounding changes a number by at most 2^-24 of it.
+// No term passes through more than n/8 + 16 additions: every kernel has at least
+// eight partial sums, to which it adds n/8 terms each and then the up to seven
+// that are left, and adds the partial sums up. Three roundings more stand for the
+// difference and its square. A rounding changes a number by at most 2^-24 of it.
 func Error(n int) float64 {
-	e := (float64(n/8) + 18) / (1 << 24)
+	e := (float64(n/8) + 19) / (1 << 24)
 	return e / (1 - e)
 }
 
