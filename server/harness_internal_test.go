@@ -38,6 +38,12 @@ type harness struct {
 // start runs a server with the given routes until the test ends. An empty table means the real one.
 func start(t *testing.T, config Config, table ...Route) *harness {
 	t.Helper()
+	return startWith(t, config, Parts{}, table...)
+}
+
+// startWith is start for a domain; the keys are the harness's own.
+func startWith(t *testing.T, config Config, parts Parts, table ...Route) *harness {
+	t.Helper()
 	if config.Addr == "" {
 		config.Addr = "127.0.0.1:0"
 	}
@@ -49,7 +55,8 @@ func start(t *testing.T, config Config, table ...Route) *harness {
 	}
 	h := &harness{t: t, log: &safeBuffer{}, keys: &keyring{}, stopped: make(chan error, 1)}
 	log := slog.New(slog.NewTextHandler(h.log, nil))
-	s, err := listen(config, Parts{Keys: h.keys}, log, table)
+	parts.Keys = h.keys
+	s, err := listen(config, parts, log, table)
 	if err != nil {
 		t.Fatal(err)
 	}
