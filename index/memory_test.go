@@ -20,3 +20,5 @@ func openMemory(t *testing.T) indextest.Harness {
 }
 
 func TestMemoryKeepsTheContract(t *testing.T) { indextest.Run(t, openMemory) }
+
+func TestMemoryAgreesWithItself(t *testing.T) { indextest.Random(t, openMemory) }

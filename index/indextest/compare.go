@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"nearside/fault"
 	"nearside/index"
 )
 
@@ -14,6 +15,14 @@ func contains(s, part string) bool { return strings.Contains(s, part) }
 
 // The functions below say how an answer differs from the one wanted, or "".
 // Numbers must be equal bit by bit.
+
+func differentFault(got, want error) string {
+	g, w := fault.As(got), fault.As(want)
+	if (got == nil) != (want == nil) || want != nil && (g == nil || w == nil || g.Kind != w.Kind || g.Reason != w.Reason) {
+		return fmt.Sprintf("got %s, want %s", describe(got), describe(want))
+	}
+	return ""
+}
 
 func differentRecords(got, want []index.Record) string {
 	if len(got) != len(want) {

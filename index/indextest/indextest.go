@@ -8,7 +8,7 @@
 // The tests of an engine call both:
 //
 //	func TestConformance(t *testing.T) { indextest.Run(t, open) }
-//	func TestRandomOperations(t *testing.T) { indextest.Random(t, open, indextest.Flags()) }
+//	func TestRandomOperations(t *testing.T) { indextest.Random(t, open) }
 package indextest
 
 import (
