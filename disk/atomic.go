@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"nearside/fault"
 )
 
 // WriteAtomic makes or replaces a file: when it returns nil the new content is
@@ -71,6 +73,9 @@ func remove(hook Hook, path string) error {
 // see: what remains is removed when the data directory is next opened.
 func (d *Dir) RemoveAll(name string) error {
 	hook, path := d.house.hook, d.Path(name)
+	if err := d.house.unused(path); err != nil {
+		return err
+	}
 	found, err := exists(hook, path)
 	if err != nil || !found {
 		return err
@@ -83,6 +88,18 @@ func (d *Dir) RemoveAll(name string) error {
 		return err
 	}
 	return removeTree(hook, trash)
+}
+
+// unused refuses a path at or below which a database is open.
+func (h *house) unused(path string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for open := range h.open {
+		if open == path || strings.HasPrefix(open, path+string(filepath.Separator)) {
+			return fault.New(fault.Conflict, "%s cannot be removed while %s is open", path, open)
+		}
+	}
+	return nil
 }
 
 func removeTree(hook Hook, path string) error {

@@ -89,10 +89,11 @@ func (im *image) read(n uint32, page []byte) (whole bool, err error) {
 		clear(page)
 		return true, nil
 	}
-	if _, err := im.file.ReadAt(page, int64(n-1)*pageSize); err != nil {
-		return false, err
+	_, err = im.file.ReadAt(page, int64(n-1)*pageSize)
+	if errors.Is(err, io.EOF) {
+		return false, nil // the file is cut short
 	}
-	return pageIsWhole(page), nil
+	return err == nil && pageIsWhole(page), err
 }
 
 func (im *image) close() error {

@@ -112,7 +112,7 @@ func (db *DB) inSavepoint(ctx context.Context, sequence uint64, fn func(tx *Tx) 
 	kept := false
 	defer func() {
 		if !kept && !db.writer.GetAutocommit() {
-			err = errors.Join(err, db.run(`ROLLBACK TO caller`), db.run(`RELEASE caller`))
+			err = db.undo(err)
 		}
 	}()
 	if err := fn(&Tx{ctx: ctx, c: db.writer, sequence: sequence}); err != nil {
@@ -129,6 +129,16 @@ func (db *DB) inSavepoint(ctx context.Context, sequence uint64, fn func(tx *Tx) 
 	}
 	kept = true
 	return nil
+}
+
+// undo rolls the caller's savepoint back, because of err. If even that fails the
+// whole transaction goes, since nobody can tell what is in it.
+func (db *DB) undo(err error) error {
+	failed := errors.Join(db.run(`ROLLBACK TO caller`), db.run(`RELEASE caller`))
+	if failed == nil {
+		return err
+	}
+	return errors.Join(err, failed, db.run(`ROLLBACK`))
 }
 
 // run runs one of the writer's own statements.
@@ -227,7 +237,7 @@ func unsyncedError(path string, err error) error {
 // is tried again later: the WAL still has everything.
 func (db *DB) checkpoint() {
 	defer db.breakDown()
-	if db.walPages < checkpointPages || db.copying.Load() {
+	if db.walPages < db.dir.house.logPages || db.copying.Load() {
 		return
 	}
 	_, _, _ = db.writer.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)

@@ -23,8 +23,8 @@ const (
 	shmSuffix     = "-shm"
 	journalSuffix = "-journal"
 
-	readers         = 4    // connections for View, opened when needed
-	checkpointPages = 1000 // the log is copied into the database when it has this many pages (16 MB)
+	readers         = 4 // connections for View, opened when needed
+	defaultLogPages = 1000
 )
 
 // Schema says what a database is for and which tables it has.

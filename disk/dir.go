@@ -27,6 +27,7 @@ type Options struct {
 	Command string           // how the owner is named to a second process; "": the program's arguments
 
 	Connections int // SQLite connections kept open at once, over all databases; 0: 128
+	LogPages    int // a database's log is copied into it when it has this many pages of 16 KiB; 0: 1000
 }
 
 // Dir is a data directory, or a directory below it. It belongs to this process
@@ -39,9 +40,10 @@ type Dir struct {
 
 // house is what a data directory and everything below it share.
 type house struct {
-	hook  Hook
-	owner *File
-	fleet fleet
+	hook     Hook
+	owner    *File
+	logPages int
+	fleet    fleet
 
 	mu     sync.Mutex      // guards the fields below; held for a few instructions
 	open   map[string]bool // the paths of databases that are open, or being opened
@@ -67,7 +69,15 @@ func OpenDir(path string, o Options) (*Dir, error) {
 	if o.Connections == 0 {
 		o.Connections = defaultConnections
 	}
-	d := &Dir{house: &house{hook: o.Hook, fleet: fleet{limit: o.Connections}, open: map[string]bool{}}, path: path}
+	if o.LogPages == 0 {
+		o.LogPages = defaultLogPages
+	}
+	d := &Dir{path: path, house: &house{
+		hook:     o.Hook,
+		logPages: o.LogPages,
+		fleet:    fleet{limit: o.Connections},
+		open:     map[string]bool{},
+	}}
 	if d.house.owner, err = takeOwnership(o, path); err != nil {
 		return nil, err
 	}

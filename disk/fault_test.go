@@ -1,0 +1,169 @@
+package disk_test
+
+import (
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"nearside/disk"
+	"nearside/disk/disktest"
+	"nearside/fault"
+)
+
+// on returns Faults that count only one operation on files whose names end so.
+func on(f *disktest.Faults, op disk.Op, suffix string) *disktest.Faults {
+	f.Match = func(o disk.Op, path string) bool { return o == op && strings.HasSuffix(path, suffix) }
+	return f
+}
+
+// openWith opens a database with changes in it. It is not closed in order.
+func openWith(t *testing.T, path string, faults *disktest.Faults, changes uint64) *disk.DB {
+	t.Helper()
+	d, err := disk.OpenDir(path, disk.Options{Hook: faults.Hook})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	db, err := d.OpenDB("a.db", rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	mustChange(t, db, changes)
+	return db
+}
+
+func TestAfterAFailedSyncTheDatabaseIsReadOnlyAndSaysSo(t *testing.T) {
+	for _, suffix := range []string{"-wal", ".head"} {
+		t.Run(suffix, func(t *testing.T) {
+			faults := on(disktest.Count(), disk.OpSync, suffix)
+			db := openWith(t, t.TempDir(), faults, 5)
+			faults.Fail(syscall.EIO)
+			published := false
+			err := db.Update(ctx, change, func() { published = true })
+			faults.Fail(nil) // the disk says that all is well again; it is not to be believed
+			for range 2 {
+				if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "read-only") || !strings.Contains(err.Error(), "a.db") {
+					t.Fatal(err)
+				}
+				err = db.Update(ctx, change, func() { published = true })
+			}
+			if published || db.Head() != 5 {
+				t.Errorf("a change that may not be durable was acknowledged: head %d", db.Head())
+			}
+			if head, err := compare(db); err != nil || head < 5 {
+				t.Errorf("reading at %d: %v", head, err)
+			}
+		})
+	}
+}
+
+func TestAFullDiskRefusesWritesWithTheNumbersAndRecovers(t *testing.T) {
+	faults := on(disktest.Count(), disk.OpWrite, "-wal")
+	db := openWith(t, t.TempDir(), faults, 5)
+	for _, err := range []error{syscall.ENOSPC, io.ErrShortWrite} {
+		head := db.Head()
+		faults.Fail(err)
+		refused := db.Update(ctx, change, func() { t.Error("a change was published that is not there") })
+		if !fault.Is(refused, fault.Unavailable) {
+			t.Fatal(refused)
+		}
+		if err == syscall.ENOSPC {
+			for _, word := range []string{"disk is full", "a.db-wal", "more bytes", "free"} {
+				if !strings.Contains(refused.Error(), word) {
+					t.Errorf("%q is not in %q", word, refused)
+				}
+			}
+		}
+		mustBe(t, db, head)
+		faults.Fail(nil)
+		mustChange(t, db, head+2)
+		mustBe(t, db, head+2)
+	}
+	if err := db.Check(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// When one caller fills the disk, SQLite undoes the transaction of all: each of
+// them is told, and nothing of any of them stays.
+func TestAFullDiskFailsEveryCallerOfTheGroup(t *testing.T) {
+	faults := on(disktest.Count(), disk.OpWrite, "-wal")
+	db := openWith(t, t.TempDir(), faults, 5)
+	var work sync.WaitGroup
+	err := db.Update(ctx, func(tx *disk.Tx) error {
+		for range 5 {
+			work.Go(func() {
+				if err := db.Update(ctx, change, nil); !fault.Is(err, fault.Unavailable) {
+					t.Error(err)
+				}
+			})
+		}
+		until(func() bool { return disk.Waiting(db) == 5 })
+		faults.Fail(syscall.ENOSPC)
+		return change(tx)
+	}, nil)
+	if !fault.Is(err, fault.Unavailable) {
+		t.Error(err)
+	}
+	work.Wait()
+	faults.Fail(nil)
+	mustBe(t, db, 5)
+	mustChange(t, db, 8)
+	mustBe(t, db, 8)
+}
+
+func TestADamagedPageIsReportedWhenItIsRead(t *testing.T) {
+	path := t.TempDir()
+	reopen(t, path, func(_ *disk.Dir, db *disk.DB) { mustChange(t, db, 40) })
+	content := readDirectory(t, path)["a.db"]
+	pages := len(content) / 16384
+	for n := 1 + rand.IntN(4); n < pages; n += 5 {
+		flip(t, path+"/a.db", n*16384+rand.IntN(16384), 1)
+	}
+	d := disktest.OpenDir(t, path, disk.Options{})
+	db, err := d.OpenDB("a.db", rows)
+	if err == nil {
+		defer db.Close()
+		_, err = compare(db)
+		if checked := db.Check(ctx); !fault.Is(checked, fault.Corrupt) || !strings.Contains(checked.Error(), "a.db") {
+			t.Errorf("Check: %v", checked)
+		}
+		if _, backed := db.Backup(ctx, io.Discard); !fault.Is(backed, fault.Corrupt) {
+			t.Errorf("Backup copied a damaged page: %v", backed)
+		}
+	}
+	if !fault.Is(err, fault.Corrupt) || !strings.Contains(err.Error(), "a.db") {
+		t.Error(err)
+	}
+}
+
+// The driver's own Sync of a new log syncs the log twice and its directory never:
+// after a power cut the log, and all in it, would be gone.
+func TestTheNameOfANewLogIsSynced(t *testing.T) {
+	path := t.TempDir()
+	reopen(t, path, func(_ *disk.Dir, db *disk.DB) {})
+	var operations []string
+	d, err := disk.OpenDir(path, disk.Options{Hook: func(op disk.Op, path string) error {
+		operations = append(operations, string(op)+" "+path[strings.LastIndex(path, "/")+1:])
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	db, err := d.OpenDB("a.db", rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	operations = nil
+	mustChange(t, db, 1)
+	dir := path[strings.LastIndex(path, "/")+1:]
+	if all := strings.Join(operations, "; "); !strings.Contains(all, "sync a.db-wal; syncdir "+dir) {
+		t.Errorf("no sync of the directory after that of the log: %s", all)
+	}
+}
