@@ -99,11 +99,12 @@ func checkQuery(q index.Query, dimensions int, l Limits) error {
 }
 
 func checkTopK(q index.Query, l Limits) error {
-	if q.TopK < 1 || l.TopK > 0 && q.TopK > l.TopK {
-		return fault.For(ReasonTopK, "topK is %d; it must be between 1 and %d", q.TopK, l.TopK)
-	}
-	if full := q.Values || q.Metadata == index.AllMetadata; full && l.TopKFull > 0 && q.TopK > l.TopKFull {
+	full := q.Values || q.Metadata == index.AllMetadata
+	switch {
+	case full && l.TopKFull > 0 && q.TopK > l.TopKFull:
 		return fault.For(ReasonTopKFull, "with returnValues=true or returnMetadata=all, max top K is %d, but got %d; ask for fewer matches, or for returnMetadata=indexed without values, which allows %d", l.TopKFull, q.TopK, l.TopK)
+	case q.TopK < 1 || l.TopK > 0 && q.TopK > l.TopK:
+		return fault.For(ReasonTopK, "topK is %d; it must be between 1 and %d", q.TopK, l.TopK)
 	}
 	return nil
 }
