@@ -109,9 +109,15 @@ func (e *Engine) make(n index.Number, fill func(h *handle) (*store, error)) (ind
 	return h, nil
 }
 
-// exists reports whether the folder of a number holds an index.
+// exists reports whether the folder of a number holds an index: its database, or
+// the witness that there must be one.
 func (e *Engine) exists(n index.Number) (bool, error) {
-	return e.dir.Sub(folder(n)).Exists(recordsFile)
+	dir := e.dir.Sub(folder(n))
+	found, err := dir.Exists(recordsFile)
+	if err != nil || found {
+		return found, err
+	}
+	return dir.Exists(recordsFile + ".head")
 }
 
 // Open opens an existing index; opening an open one returns the same index.

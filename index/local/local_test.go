@@ -81,6 +81,8 @@ func harness(t *testing.T) indextest.Harness {
 
 func TestConformance(t *testing.T) { indextest.Run(t, harness) }
 
+func TestRandomOperations(t *testing.T) { indextest.Random(t, harness) }
+
 // create makes an index of four dimensions.
 func (h *home) create(t testing.TB, n index.Number) index.Index {
 	t.Helper()

@@ -154,9 +154,9 @@ func TestAgeReadsTheStateOfThatTimeWithItsOwnVersions(t *testing.T) {
 }
 
 func TestChurnLeavesNothingBehind(t *testing.T) {
-	rounds := 100
+	rounds := 10
 	if *long {
-		rounds = 1000
+		rounds = 500
 	}
 	h := openHome(t, nil)
 	x := h.create(t, 1)

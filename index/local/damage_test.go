@@ -1,0 +1,225 @@
+package local_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nearside/disk"
+	"nearside/fault"
+	"nearside/index"
+	"nearside/index/filter"
+	"nearside/index/indextest"
+	"nearside/index/local"
+)
+
+// answers asks an index everything that it can be asked and writes the answers down.
+func answers(x index.Index) (string, error) {
+	ctx := context.Background()
+	var b strings.Builder
+	write := func(v any, err error) error {
+		text, _ := json.Marshal(v)
+		fmt.Fprintf(&b, "%s\n", text)
+		return err
+	}
+	eq, _ := filter.Parse([]byte(`{"name":"n3","even":{"$ne":true}}`))
+	page, err := x.List(ctx, "", 1000, index.Read{})
+	if err := write(page, err); err != nil {
+		return "", err
+	}
+	got, err := x.Get(ctx, page.IDs, index.Read{})
+	if err := write(got, err); err != nil {
+		return "", err
+	}
+	info, err := x.Info(ctx, index.Read{})
+	if err := write(info, err); err != nil {
+		return "", err
+	}
+	metadata, err := x.MetadataIndexes(ctx, index.Read{})
+	if err := write(metadata, err); err != nil {
+		return "", err
+	}
+	for _, q := range []index.Query{
+		{Vector: []float32{1, 2, 3, 4}, TopK: 10, Values: true, Metadata: index.AllMetadata, Text: true},
+		{ID: "r00003", TopK: 1000},
+		{Vector: []float32{-1, 2, 3, 4}, TopK: 10, Namespace: "b", Metadata: index.IndexedMetadata},
+		{Vector: []float32{1, -2, 3, 4}, TopK: 10, Filter: eq},
+	} {
+		result, err := x.Query(ctx, q, index.Read{})
+		if err := write(result, err); err != nil {
+			return "", err
+		}
+	}
+	return b.String(), nil
+}
+
+// fillSmall gives an index records of several versions, deleted ones, and metadata indexes.
+func fillSmall(t testing.TB, x index.Index) {
+	t.Helper()
+	ctx := context.Background()
+	upsert(t, x, records(0, 30, 1)...)
+	for _, m := range []index.MetadataIndex{{Property: "name", Type: filter.String}, {Property: "even", Type: filter.Boolean}, {Property: "version", Type: filter.Number}} {
+		if _, err := x.CreateMetadataIndex(ctx, m, m.Property == "name"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	upsert(t, x, records(5, 25, 2)...)
+	if _, err := x.Delete(ctx, []index.VectorID{"r00001", "r00007", "r00029"}, index.Scope{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.DeleteMetadataIndex(ctx, "version"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := x.Insert(ctx, records(20, 40, 3), index.Scope{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tree is the files below a directory, by path.
+type tree map[string][]byte
+
+func readTree(t testing.TB, root string) tree {
+	t.Helper()
+	files := tree{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, "-shm") {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err == nil {
+			files[name], err = os.ReadFile(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// lay makes root hold these files and no others.
+func (files tree) lay(t testing.TB, root string) {
+	t.Helper()
+	if err := os.RemoveAll(root); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range files {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// smallTrees returns a small data directory as it is after it was closed, and after the process was killed.
+func smallTrees(t *testing.T) (trees map[string]tree, want string) {
+	h := openHome(t, nil)
+	x := h.create(t, 1)
+	fillSmall(t, x)
+	want, err := answers(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed := readTree(t, h.path)
+	h.close(t)
+	return map[string]tree{"closed": readTree(t, h.path), "killed": killed}, want
+}
+
+// reading opens index number 1 of a data directory and returns its answers.
+func reading(path string) (got string, err error) {
+	dir, err := disk.OpenDir(path, disk.Options{})
+	if err != nil {
+		return "", err
+	}
+	defer dir.Close()
+	e := local.Open(dir.Sub("indexes"), local.Options{Clock: indextest.NewClock().Now, Workers: 1})
+	defer e.Close()
+	x, err := e.Open(context.Background(), 1)
+	if err != nil {
+		return "", err
+	}
+	return answers(x)
+}
+
+// judge fails the test unless a damaged directory gives the right answers, or an error that names a file of it.
+func judge(t *testing.T, root, what, want string) (detected bool) {
+	t.Helper()
+	got, err := reading(root)
+	switch {
+	case err == nil && got != want:
+		t.Errorf("%s: other answers, no error", what)
+	case err != nil && !strings.Contains(err.Error(), root):
+		t.Errorf("%s: the error names no file: %v", what, err)
+	case err != nil && fault.As(err) == nil:
+		t.Errorf("%s: not a fault: %v", what, err)
+	}
+	return err != nil
+}
+
+func TestFlippedBytesChangeNoAnswer(t *testing.T) {
+	trees, want := smallTrees(t)
+	for state, files := range trees {
+		t.Run(state, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
+			type flip struct {
+				name string
+				at   int
+			}
+			var flips []flip
+			for name, content := range files {
+				for at := range content {
+					flips = append(flips, flip{name, at})
+				}
+			}
+			slices.SortFunc(flips, func(a, b flip) int { return strings.Compare(a.name, b.name) })
+			if !*long {
+				rnd.Shuffle(len(flips), func(i, j int) { flips[i], flips[j] = flips[j], flips[i] })
+				flips = flips[:100]
+			}
+			root := filepath.Join(t.TempDir(), "data")
+			detected := map[string]int{}
+			for _, f := range flips {
+				damaged := slices.Clone(files[f.name])
+				damaged[f.at] ^= 1 << rnd.IntN(8)
+				whole := files[f.name]
+				files[f.name] = damaged
+				files.lay(t, root)
+				files[f.name] = whole
+				if judge(t, root, fmt.Sprintf("%s: byte %d of %s", state, f.at, f.name), want) {
+					detected[f.name]++
+				}
+			}
+			t.Logf("%d flips; refused by file: %v", len(flips), detected)
+		})
+	}
+}
+
+func TestCutAndMissingFilesChangeNoAnswer(t *testing.T) {
+	trees, want := smallTrees(t)
+	for state, files := range trees {
+		root := filepath.Join(t.TempDir(), "data")
+		for name, whole := range files {
+			for _, n := range []int{-1, 0, 1, len(whole) / 2, len(whole) - 1} {
+				if n < 0 {
+					delete(files, name)
+				} else {
+					files[name] = whole[:n]
+				}
+				files.lay(t, root)
+				files[name] = whole
+				judge(t, root, fmt.Sprintf("%s: %s cut to %d bytes", state, name, n), want)
+			}
+		}
+	}
+}
