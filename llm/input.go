@@ -48,7 +48,7 @@ func parseText(fields map[string]json.RawMessage) (Input, error) {
 	if fields["text"] == nil {
 		return Input{}, badInput("required properties at '/' are 'text'")
 	}
-	texts, err := texts("/text", fields["text"])
+	texts, err := Texts("/text", fields["text"], MaxTexts)
 	if err != nil {
 		return Input{}, err
 	}
@@ -73,7 +73,7 @@ func parseBGEM3(fields map[string]json.RawMessage) (Input, error) {
 		texts, err := contexts(fields["contexts"])
 		return Input{Texts: texts, Contexts: true}, err
 	case fields["text"] != nil:
-		texts, err := texts("/text", fields["text"])
+		texts, err := Texts("/text", fields["text"], MaxTexts)
 		return Input{Texts: texts}, err
 	default:
 		return Input{}, badInput("oneOf at '/' not met, 0 matches: required properties at '/' are 'contexts', required properties at '/' are 'text'")
@@ -82,7 +82,7 @@ func parseBGEM3(fields map[string]json.RawMessage) (Input, error) {
 
 // contexts reads [{"text": …}, …].
 func contexts(raw json.RawMessage) ([]string, error) {
-	elements, err := elements("/contexts", raw)
+	elements, err := elements("/contexts", raw, MaxTexts)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func parseQwen3(fields map[string]json.RawMessage) (Input, error) {
 		if fields[name] == nil {
 			continue
 		}
-		more, err := texts("/"+name, fields[name])
+		more, err := Texts("/"+name, fields[name], MaxTexts)
 		if err != nil {
 			return Input{}, err
 		}
@@ -124,8 +124,9 @@ func parseQwen3(fields map[string]json.RawMessage) (Input, error) {
 	return in, nil
 }
 
-// texts reads one text or a list of them.
-func texts(path string, raw json.RawMessage) ([]string, error) {
+// Texts reads one text, or a list of at most that many. The path says where raw
+// stands in the body.
+func Texts(path string, raw json.RawMessage, most int) ([]string, error) {
 	if typeOf(raw) == "string" {
 		one, err := text(path, raw)
 		return []string{one}, err
@@ -134,7 +135,7 @@ func texts(path string, raw json.RawMessage) ([]string, error) {
 		return nil, badInput("oneOf at '%s' not met, 0 matches: Type mismatch of '%s', '%s' not in 'string', Type mismatch of '%s', '%s' not in 'array'",
 			path, path, typeOf(raw), path, typeOf(raw))
 	}
-	elements, err := elements(path, raw)
+	elements, err := elements(path, raw, most)
 	if err != nil {
 		return nil, err
 	}
@@ -147,8 +148,8 @@ func texts(path string, raw json.RawMessage) ([]string, error) {
 	return list, nil
 }
 
-// elements reads a list of 1 to MaxTexts elements.
-func elements(path string, raw json.RawMessage) ([]json.RawMessage, error) {
+// elements reads a list of 1 to most elements.
+func elements(path string, raw json.RawMessage, most int) ([]json.RawMessage, error) {
 	var list []json.RawMessage
 	if typeOf(raw) != "array" || json.Unmarshal(raw, &list) != nil {
 		return nil, badInput("Type mismatch of '%s', '%s' not in 'array'", path, typeOf(raw))
@@ -156,8 +157,8 @@ func elements(path string, raw json.RawMessage) ([]json.RawMessage, error) {
 	if len(list) == 0 {
 		return nil, badInput("Length of '%s' must be >= 1", path)
 	}
-	if len(list) > MaxTexts {
-		return nil, badInput("Length of '%s' must be <= %d, and is %d; send the rest in another call", path, MaxTexts, len(list))
+	if len(list) > most {
+		return nil, badInput("Length of '%s' must be <= %d, and is %d; send the rest in another call", path, most, len(list))
 	}
 	return list, nil
 }

@@ -29,9 +29,6 @@ const (
 	Substitute Route = "substitute" // other weights, which the catalogue allows
 )
 
-// Lexical is the id of the embedder that needs no weights and understands nothing.
-const Lexical = "@nearside/lexical-hash"
-
 // Request asks for vectors of texts.
 type Request struct {
 	Account string // whose bill it is, and whose pin decides who answers
@@ -291,10 +288,10 @@ func wayOut(holder string) string {
 
 // weak warns where the answer is not what the word embedding promises.
 func weak(s source) string {
-	if s.embedder.Model() != Lexical {
+	if s.embedder.Model() != embed.LexicalModel {
 		return ""
 	}
-	return Lexical + " answered: it finds shared words, not meaning"
+	return embed.LexicalModel + " answered: it finds shared words, not meaning"
 }
 
 // nothingHere is the fault of a model that no backend here can answer for.

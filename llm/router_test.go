@@ -77,7 +77,7 @@ func (p *pins) Switch(_ context.Context, account, model string, f embed.Fingerpr
 func newPins() *pins { return &pins{m: map[string]embed.Fingerprint{}} }
 
 var (
-	lexical = fake{model: llm.Lexical, fingerprint: "lexical-1", dimensions: 384}
+	lexical = fake{model: embed.LexicalModel, fingerprint: "lexical-1", dimensions: 384}
 	encoder = fake{model: minilm, fingerprint: "minilm-1", dimensions: 384}
 )
 
@@ -100,10 +100,10 @@ func TestTheBestBackendThatIsHereAnswersAndIsNamed(t *testing.T) {
 	}{
 		{minilm, []embed.Embedder{lexical, encoder}, minilm, llm.First, false},
 		{"sentence-transformers/all-MiniLM-L6-v2", []embed.Embedder{encoder}, minilm, llm.First, false},
-		{minilm, []embed.Embedder{lexical}, llm.Lexical, llm.Substitute, true},
+		{minilm, []embed.Embedder{lexical}, embed.LexicalModel, llm.Substitute, true},
 		{bgeBase, []embed.Embedder{lexical, encoder}, minilm, llm.Substitute, false},
-		{bgeBase, []embed.Embedder{lexical}, llm.Lexical, llm.Substitute, true},
-		{llm.Lexical, []embed.Embedder{lexical, encoder}, llm.Lexical, llm.First, true},
+		{bgeBase, []embed.Embedder{lexical}, embed.LexicalModel, llm.Substitute, true},
+		{embed.LexicalModel, []embed.Embedder{lexical, encoder}, embed.LexicalModel, llm.First, true},
 	}
 	for _, test := range tests {
 		got, err := router(t, newPins(), test.embedders...).Embed(t.Context(), llm.Request{Account: "a", Model: test.model, Texts: []string{"x"}})
@@ -225,7 +225,7 @@ func TestAHolderOfVectorsKeepsItsWeightsWhateverTheAccountDoes(t *testing.T) {
 		t.Fatalf("got %+v, %v", before, err)
 	}
 	q := llm.Request{Account: "a", Model: minilm, Texts: []string{"x"}, Holder: `index "notes"`, Fingerprint: "lexical-1"}
-	if got, err := r.Embed(t.Context(), q); err != nil || got.Served != llm.Lexical || !strings.Contains(got.Warning, `index "notes"`) {
+	if got, err := r.Embed(t.Context(), q); err != nil || got.Served != embed.LexicalModel || !strings.Contains(got.Warning, `index "notes"`) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if now, _ := p.Pinned("a", minilm); now != "minilm-1" {
@@ -253,7 +253,7 @@ func TestModelsThatNothingCanServeSayWhatTheyNeed(t *testing.T) {
 
 func TestServesTellsWhoWouldAnswer(t *testing.T) {
 	r := router(t, newPins(), lexical)
-	for id, want := range map[string]string{minilm: llm.Lexical + " substitute", llm.Lexical: llm.Lexical + " first", "@cf/baai/bge-m3": " "} {
+	for id, want := range map[string]string{minilm: embed.LexicalModel + " substitute", embed.LexicalModel: embed.LexicalModel + " first", "@cf/baai/bge-m3": " "} {
 		m, err := r.Catalogue().Model(id)
 		if err != nil {
 			t.Fatal(err)

@@ -280,7 +280,7 @@ func TestBatchesHaveALimit(t *testing.T) {
 
 func TestOtherWeightsAreRefusedWithBothNames(t *testing.T) {
 	w, _ := filled(t)
-	for _, other := range []embed.Embedder{newWords(minilm, "minilm-2"), newWords(llm.Lexical, "lexical-1")} {
+	for _, other := range []embed.Embedder{newWords(minilm, "minilm-2"), newWords(embed.LexicalModel, "lexical-1")} {
 		s := w.service(other)
 		_, searching := s.Search(t.Context(), account, "shop", rag.Query{Text: "shop", TopK: 1}, index.Read{})
 		_, storing := s.Upsert(t.Context(), account, "shop", shop, index.Scope{})
@@ -296,12 +296,12 @@ func TestOtherWeightsAreRefusedWithBothNames(t *testing.T) {
 
 func TestAnIndexGoesOnWithItsWeightsWhenBetterOnesAppear(t *testing.T) {
 	w := newWorld(t)
-	lexical := newWords(llm.Lexical, "lexical-1")
-	if _, weights, err := w.service(lexical).Create(t.Context(), account, rag.Definition{Name: "shop", Model: minilm}); err != nil || weights.Served != llm.Lexical || weights.Warning == "" {
+	lexical := newWords(embed.LexicalModel, "lexical-1")
+	if _, weights, err := w.service(lexical).Create(t.Context(), account, rag.Definition{Name: "shop", Model: minilm}); err != nil || weights.Served != embed.LexicalModel || weights.Warning == "" {
 		t.Fatalf("got %+v, %v", weights, err)
 	}
 	receipt, err := w.service(lexical, newWords(minilm, "minilm-1")).Upsert(t.Context(), account, "shop", shop, index.Scope{})
-	if err != nil || receipt.Embedded.Served != llm.Lexical || !strings.Contains(receipt.Embedded.Warning, "make a new index") {
+	if err != nil || receipt.Embedded.Served != embed.LexicalModel || !strings.Contains(receipt.Embedded.Warning, "make a new index") {
 		t.Errorf("got %+v, %v", receipt.Embedded, err)
 	}
 }

@@ -158,10 +158,10 @@ func TestPoolingThatIsNotToBeHadIsSaid(t *testing.T) {
 }
 
 func TestWithoutWeightsTheLexicalFallbackIsNamed(t *testing.T) {
-	h := startWith(t, Config{}, domain(t, weights{llm.Lexical, "lexical-1"}))
+	h := startWith(t, Config{}, domain(t, weights{embed.LexicalModel, "lexical-1"}))
 	a := h.post(home+"/ai/run/"+bge, `{"text":"a cat"}`)
 	a.want(t, 200, 0, "finds shared words, not meaning")
-	if a.header.Get("nearside-model") != llm.Lexical {
+	if a.header.Get("nearside-model") != embed.LexicalModel {
 		t.Errorf("nearside-model is %q", a.header.Get("nearside-model"))
 	}
 }
@@ -263,12 +263,12 @@ func TestEmbeddingsErrorsReachOpenAIClients(t *testing.T) {
 		{"[]", 400, 5006, "expected an object"},
 		{`{"input":"a"}`, 400, 5006, "'model'"},
 		{`{"model":"no-such-model","input":"a"}`, 400, 5007, "No such model no-such-model or task"},
-		{`{"model":"` + bge + `"}`, 400, 5006, "'/input' must be a string or an array of strings"},
-		{`{"model":"` + bge + `","input":""}`, 400, 5006, "Length of '/input/0' must be >= 1"},
+		{`{"model":"` + bge + `"}`, 400, 5006, "required properties at '/' are 'input'"},
+		{`{"model":"` + bge + `","input":""}`, 400, 5006, "Length of '/input' must be >= 1"},
 		{`{"model":"` + bge + `","input":[]}`, 400, 5006, "Length of '/input' must be >= 1"},
 		{`{"model":"` + bge + `","input":[1,2]}`, 400, 5006, "which no model here shares"},
 		{`{"model":"` + bge + `","input":[[1,2]]}`, 400, 5006, "which no model here shares"},
-		{`{"model":"` + bge + `","input":["a",null]}`, 400, 5006, "'/input/1'"},
+		{`{"model":"` + bge + `","input":["a",null]}`, 400, 5006, "Type mismatch of '/input/1', 'null' not in 'string'"},
 		{`{"model":"` + bge + `","input":"a","encoding_format":"hex"}`, 400, 5006, "'/encoding_format'"},
 		{`{"model":"` + bge + `","input":"a","dimensions":768}`, 200, 0, ""},
 		{`{"model":"` + bge + `","input":"a","dimensions":256}`, 400, 5006, "makes vectors of 768 dimensions"},

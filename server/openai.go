@@ -156,41 +156,20 @@ func (r embeddingsRequest) check(c *llm.Catalogue) ([]string, error) {
 // texts reads input: a text or a list of texts. OpenAI also takes tokens, which
 // are numbers of OpenAI's own vocabulary and mean nothing to other models.
 func (r embeddingsRequest) texts() ([]string, error) {
-	var one string
-	if json.Unmarshal(r.Input, &one) == nil {
-		return atLeastOne([]string{one})
+	if r.Input == nil {
+		return nil, badOpenAI("required properties at '/' are 'input'")
 	}
-	var list []any
-	if len(r.Input) == 0 || json.Unmarshal(r.Input, &list) != nil {
-		return nil, badOpenAI("'/input' must be a string or an array of strings")
+	if holdsTokens(r.Input) {
+		return nil, badOpenAI("'/input' holds tokens; they number OpenAI's vocabulary, which no model here shares. Send text (with LangChain: check_embedding_ctx_length=False)")
 	}
-	if len(list) > maxInputs {
-		return nil, badOpenAI("Length of '/input' must be <= %d, and is %d; send the rest in another call", maxInputs, len(list))
-	}
-	texts := make([]string, len(list))
-	for i, element := range list {
-		switch v := element.(type) {
-		case string:
-			texts[i] = v
-		case float64, []any:
-			return nil, badOpenAI("'/input/%d' is a token or a list of tokens; they number OpenAI's vocabulary, which no model here shares. Send text (with LangChain: check_embedding_ctx_length=False)", i)
-		default:
-			return nil, badOpenAI("Type mismatch of '/input/%d', it is not in 'string'", i)
-		}
-	}
-	return atLeastOne(texts)
+	return llm.Texts("/input", r.Input, maxInputs)
 }
 
-func atLeastOne(texts []string) ([]string, error) {
-	if len(texts) == 0 {
-		return nil, badOpenAI("Length of '/input' must be >= 1")
-	}
-	for i, t := range texts {
-		if t == "" {
-			return nil, badOpenAI("Length of '/input/%d' must be >= 1", i)
-		}
-	}
-	return texts, nil
+// holdsTokens reports whether input is a list of numbers, or of lists.
+func holdsTokens(input json.RawMessage) bool {
+	list, isList := bytes.CutPrefix(input, []byte("["))
+	list = bytes.TrimLeft(list, " \t\r\n")
+	return isList && len(list) > 0 && strings.ContainsRune("-0123456789[", rune(list[0]))
 }
 
 // packed is base64 of a vector's numbers as little-endian 32-bit floats.

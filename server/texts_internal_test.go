@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"nearside/catalog"
-	"nearside/llm"
+	"nearside/embed"
 	"nearside/rag"
 )
 
@@ -117,9 +117,9 @@ func TestAKeysNamespacesHoldForTexts(t *testing.T) {
 }
 
 func TestTheLexicalFallbackIsNamedFromTheStart(t *testing.T) {
-	h := startWith(t, Config{}, domain(t, weights{llm.Lexical, "lexical-1"}))
+	h := startWith(t, Config{}, domain(t, weights{embed.LexicalModel, "lexical-1"}))
 	h.post(home+"/nearside/indexes", `{"name":"shop","model":"@nearside/all-minilm-l6-v2"}`).want(t, 200, 0, "finds shared words, not meaning")
-	if a := h.post(shop+"/texts", shopTexts); a.header.Get("nearside-model") != llm.Lexical || a.header.Get("nearside-warning") == "" {
+	if a := h.post(shop+"/texts", shopTexts); a.header.Get("nearside-model") != embed.LexicalModel || a.header.Get("nearside-warning") == "" {
 		t.Errorf("headers %v", a.header)
 	}
 }
