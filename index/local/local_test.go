@@ -41,26 +41,33 @@ func openHome(t testing.TB, change func(*home)) *home {
 
 func (h *home) open(t testing.TB) {
 	t.Helper()
+	h.openDir(t)
+	h.Engine = local.Open(h.dir.Sub("indexes"), h.options)
+}
+
+// openDir opens the directory without an engine.
+func (h *home) openDir(t testing.TB) {
+	t.Helper()
 	dir, err := disk.OpenDir(h.path, disk.Options{Hook: h.hook, Clock: h.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.dir = dir
-	h.Engine = local.Open(dir.Sub("indexes"), h.options)
 }
 
 func (h *home) close(t testing.TB) {
 	t.Helper()
-	if h.Engine == nil {
-		return
+	if h.Engine != nil {
+		if err := h.Engine.Close(); err != nil {
+			t.Errorf("close the engine: %v", err)
+		}
 	}
-	if err := h.Engine.Close(); err != nil {
-		t.Errorf("close the engine: %v", err)
+	if h.dir != nil {
+		if err := h.dir.Close(); err != nil {
+			t.Errorf("close the directory: %v", err)
+		}
 	}
-	if err := h.dir.Close(); err != nil {
-		t.Errorf("close the directory: %v", err)
-	}
-	h.Engine = nil
+	h.Engine, h.dir = nil, nil
 }
 
 // restart closes everything and opens it again.
