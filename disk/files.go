@@ -1,10 +1,44 @@
 package disk
 
-import "io"
+import (
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+)
 
-// WriteFileAtomic writes a file outside any data directory, such as a model's
-// weights or a snapshot that somebody asked for: when it returns, the file is
-// whole and durable; until then nothing is under its name but what was there before.
+// WriteFileAtomic makes or replaces a file that lies in no data directory, such
+// as a downloaded model: when it returns nil the whole content is durable under
+// its name; after an error the file is what it was. Missing directories are made.
+//
+// Processes that write the same file at once do not disturb each other: the last
+// to finish wins. A crash may leave a file named "*.temp" beside it.
 func WriteFileAtomic(path string, write func(io.Writer) error) error {
-	return writeAtomic(nil, path, write)
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	if err := mkdirAll(nil, filepath.Dir(path)); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*"+tempSuffix)
+	if err != nil {
+		return err
+	}
+	buffered := bufio.NewWriterSize(f, 1<<16)
+	err = write(buffered)
+	if err == nil {
+		err = buffered.Flush()
+	}
+	if err == nil {
+		err = syncData(f)
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = rename(nil, f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, remove(nil, f.Name()))
+	}
+	return nil
 }
