@@ -2,6 +2,8 @@ package filter
 
 import (
 	"fmt"
+	"math"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -92,14 +94,6 @@ func (v Value) word() string {
 	}
 }
 
-// valueOf is the inverse of word.
-func (c *Column) valueOf(word string) Value {
-	if c.typ == Boolean {
-		return BooleanOf(word == "true")
-	}
-	return Value{typ: String, text: word}
-}
-
 // present returns the slots that have a value, in a bitmap of the caller's own.
 // A nil column has none; so for equal and within.
 func (c *Column) present() *roaring.Bitmap {
@@ -118,7 +112,7 @@ func (c *Column) equal(values []Value) *roaring.Bitmap {
 		return roaring.New()
 	}
 	if c.typ == Number {
-		return c.scan(oneOf{values: values}.holds)
+		return c.equalNumbers(values)
 	}
 	var lists []posting
 	c.mu.RLock()
@@ -131,24 +125,72 @@ func (c *Column) equal(values []Value) *roaring.Bitmap {
 	return union(lists)
 }
 
+func (c *Column) equalNumbers(values []Value) *roaring.Bitmap {
+	var wanted []float64
+	for _, v := range values {
+		if v.typ == Number {
+			wanted = append(wanted, v.number)
+		}
+	}
+	switch len(wanted) {
+	case 0:
+		return roaring.New()
+	case 1:
+		return c.scan(wanted[0], wanted[0], nil)
+	default:
+		return c.scan(wanted[0], wanted[len(wanted)-1], wanted)
+	}
+}
+
 // within returns the slots whose value lies in a span.
 func (c *Column) within(s span) *roaring.Bitmap {
-	if c == nil {
+	if c == nil || s.low.excludes(c.typ) || s.high.excludes(c.typ) {
 		return roaring.New()
 	}
 	if c.typ == Number {
-		return c.scan(s.holds)
+		low, high := s.limits()
+		return c.scan(low, high, nil)
 	}
 	c.mu.RLock()
 	words := c.words
 	c.mu.RUnlock()
 	var codes []int
 	for code, word := range words {
-		if s.holds(c.valueOf(word)) {
+		if s.holdsText(word) {
 			codes = append(codes, code)
 		}
 	}
 	return union(c.listsOf(codes))
+}
+
+// excludes reports whether a bound leaves no value of type t.
+func (b bound) excludes(t Type) bool { return !b.value.IsAbsent() && b.value.typ != t }
+
+// limits returns the least and the greatest number of a span.
+func (s span) limits() (low, high float64) {
+	low, high = math.Inf(-1), math.Inf(1)
+	if !s.low.value.IsAbsent() {
+		low = s.low.value.number
+	}
+	if !s.high.value.IsAbsent() {
+		high = s.high.value.number
+	}
+	if s.low.exclusive {
+		low = math.Nextafter(low, math.Inf(1))
+	}
+	if s.high.exclusive {
+		high = math.Nextafter(high, math.Inf(-1))
+	}
+	return low, high
+}
+
+// holdsText is holds for a string, without the detour over a Value: it runs over every distinct string.
+func (s span) holdsText(word string) bool {
+	if low := s.low.value; !low.IsAbsent() && (word < low.text || s.low.exclusive && word == low.text) {
+		return false
+	}
+	high := s.high.value
+	return high.IsAbsent() || word < high.text || !s.high.exclusive && word == high.text
 }
 
 // listsOf returns the posting lists of the given codes. It lets writers pass in between.
@@ -167,64 +209,22 @@ func (c *Column) listsOf(codes []int) []posting {
 	return lists
 }
 
-// scan returns the slots whose number passes holds.
-func (c *Column) scan(holds func(Value) bool) *roaring.Bitmap {
+// scan returns the slots whose number lies between two, and is one of those wanted, sorted, unless that is nil.
+func (c *Column) scan(low, high float64, wanted []float64) *roaring.Bitmap {
 	c.mu.RLock()
 	slots, numbers := c.slots, c.numbers
 	c.mu.RUnlock()
-	var matching []uint32
+	var found []uint32
 	for i, n := range numbers {
-		if holds(Value{typ: Number, number: n}) {
-			matching = append(matching, slots[i])
+		if n < low || n > high {
+			continue
 		}
-	}
-	b := roaring.New()
-	b.AddMany(matching)
-	return b
-}
-
-// posting is an ascending list of slots: a bitmap of the older ones, which no
-// longer changes, and the newer ones one by one. A copy of it is a snapshot.
-type posting struct {
-	sealed *roaring.Bitmap // nil while the list is short
-	tail   []uint32
-}
-
-// sealAt is the length of a tail that is worth a bitmap. Longer lists wait for an
-// eighth of their own length, so that the copying stays in proportion.
-const sealAt = 1024
-
-func (p *posting) add(slot uint32) {
-	p.tail = append(p.tail, slot)
-	if len(p.tail) < sealAt || p.sealed != nil && uint64(len(p.tail)) < p.sealed.GetCardinality()/8 {
-		return
-	}
-	sealed := roaring.New()
-	if p.sealed != nil {
-		sealed = p.sealed.Clone()
-	}
-	sealed.AddMany(p.tail)
-	*p = posting{sealed: sealed}
-}
-
-func (p *posting) sizeBytes() int64 {
-	size := 4 * int64(cap(p.tail))
-	if p.sealed != nil {
-		size += int64(p.sealed.GetSizeInBytes())
-	}
-	return size
-}
-
-// union returns the slots of all lists, in a bitmap of the caller's own.
-func union(lists []posting) *roaring.Bitmap {
-	whole := roaring.New()
-	var loose []uint32
-	for _, p := range lists {
-		if p.sealed != nil {
-			whole.Or(p.sealed)
+		if wanted != nil {
+			if _, ok := slices.BinarySearch(wanted, n); !ok {
+				continue
+			}
 		}
-		loose = append(loose, p.tail...)
+		found = append(found, slots[i])
 	}
-	whole.AddMany(loose)
-	return whole
+	return gather(found)
 }
