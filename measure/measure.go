@@ -99,10 +99,11 @@ func Evaluate(ctx context.Context, c *Collection, search Search, progress func(d
 	return Report{Figures: mean(rankings), Queries: len(rankings), Rankings: rankings}, nil
 }
 
-// Order sorts hits best first and keeps the first Depth. Equal scores stand by
-// document id downwards, as in trec_eval, so that no search gains by the order
-// in which it happens to return them.
+// Order returns the best Depth hits, best first, and leaves hits as they are.
+// Equal scores stand by document id downwards, as in trec_eval, so that no search
+// gains by the order in which it happens to return them.
 func Order(hits []Hit) []Hit {
+	hits = slices.Clone(hits)
 	slices.SortFunc(hits, func(a, b Hit) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(string(b.Document), string(a.Document)))
 	})
