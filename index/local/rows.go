@@ -143,7 +143,7 @@ func (r *rows) adopt(slots slot) (kept slot, err error) {
 func (r *rows) put(first slot, vectors ...[]float32) error {
 	flag := os.O_RDWR
 	if r.fresh {
-		flag |= os.O_CREATE | os.O_TRUNC
+		flag |= os.O_CREATE
 	}
 	f, err := r.dir.OpenFile(rowsFile, flag)
 	if err != nil {
@@ -152,6 +152,9 @@ func (r *rows) put(first slot, vectors ...[]float32) error {
 	defer f.Close()
 	if r.fresh {
 		if _, err := f.WriteAt(r.header.encode(), 0); err != nil {
+			return err
+		}
+		if err := f.Truncate(rowsHeaderSize); err != nil {
 			return err
 		}
 		r.fresh = false
@@ -270,12 +273,9 @@ func (r *rows) verify(n slot, want wantRow) *roaring.Bitmap {
 // unsound appends the wanted slots from lo to hi-1 whose rows are not sound. What
 // the device cannot read is not sound, and is narrowed down by halves.
 func (r *rows) unsound(bad []uint32, lo, hi slot, want wantRow) []uint32 {
-	before := len(bad)
-	bad, err := r.tryUnsound(bad, lo, hi, want)
-	if err == nil {
-		return bad
+	if more, err := r.tryUnsound(bad, lo, hi, want); err == nil {
+		return more
 	}
-	bad = bad[:before]
 	if hi-lo == 1 {
 		return append(bad, lo)
 	}

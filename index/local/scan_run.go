@@ -5,11 +5,13 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 const (
 	// scanBatch is how many rows are handed to a kernel at once.
-	scanBatch = 64
+	scanBatch = 128
 	// scanBytes is about how much of the rows one piece of work covers: long
 	// enough to hide what a piece costs besides, short enough for all cores to
 	// end together.
@@ -27,7 +29,7 @@ type scanRun struct {
 	scan
 	ranking
 	count int           // rows to compare:
-	list  []uint32      // these slots, ascending; nil: the first count of all
+	list  *[]uint32     // the first count of these slots, ascending; nil: of all slots
 	piece int           // how many of them a piece of work covers
 	limit atomic.Uint64 // bits of the lowest limit any worker has
 	parts []*part       // by worker; nil: it has done nothing
@@ -42,9 +44,8 @@ func newScanRun(s scan, workers int) *scanRun {
 		parts:   make([]*part, workers),
 	}
 	if s.within != nil {
-		list := s.within.ToArray()
-		r.count, _ = slices.BinarySearch(list, s.slots)
-		r.list = list[:r.count]
+		r.list = listOf(s.within)
+		r.count, _ = slices.BinarySearch(*r.list, s.slots)
 	}
 	r.limit.Store(math.Float64bits(math.Inf(1)))
 	return r
@@ -62,7 +63,7 @@ func (r *scanRun) comparePiece(worker, piece int) (err error) {
 	if r.list == nil {
 		r.compareRange(r.parts[worker], slot(from), slot(to))
 	} else {
-		r.compareList(r.parts[worker], r.list[from:to])
+		r.compareList(r.parts[worker], (*r.list)[from:to])
 	}
 	return nil
 }
@@ -90,12 +91,13 @@ func (r *scanRun) compareList(p *part, list []uint32) {
 	stride := r.rows.stride / 4
 	for len(list) > 0 {
 		numbers, first, end := r.rows.extent(list[0])
-		n := 0
-		for ; n < min(len(list), scanBatch) && uint64(list[n]) < end; n++ {
-			p.at[n] = list[n] - slot(first)
+		known := 0 // those that are mapped with the first: to be compared now, or soon
+		for ; known < min(len(list), len(p.at)) && uint64(list[known]) < end; known++ {
+			p.at[known] = list[known] - slot(first)
 		}
+		n := min(known, scanBatch)
 		p.list = list[:n]
-		r.ranking.compare(numbers, stride, p.at[:n], p.x[:n])
+		r.ranking.compare(numbers, stride, p.at[:known], p.x[:n])
 		for i, at := range p.at[:n] {
 			p.norm[i] = numbers[(int(at)+1)*stride-rowTail/4]
 		}
@@ -174,6 +176,22 @@ func (r *scanRun) release() {
 			p.release()
 		}
 	}
+	if r.list != nil && cap(*r.list) <= keptList {
+		lists.Put(r.list)
+	}
+}
+
+// lists are kept for the scans to come, up to 4 MiB each.
+var lists = sync.Pool{New: func() any { return new([]uint32) }}
+
+const keptList = 1 << 20
+
+// listOf returns the slots of a bitmap, to be given back to lists.
+func listOf(b *roaring.Bitmap) *[]uint32 {
+	list := lists.Get().(*[]uint32)
+	n := int(b.GetCardinality())
+	*list = slices.Grow((*list)[:0], n)[:n]
+	return b.ToExistingArray(list)
 }
 
 // A part is what one worker found in one scan, and its buffers.
@@ -184,8 +202,8 @@ type part struct {
 	// The rows compared last:
 	list  []uint32 // their slots; nil: neighbours from first on
 	first slot
-	at    [scanBatch]uint32  // their numbers in their extent, if they are listed
-	x     [scanBatch]float32 // what the kernel says of them
+	at    [scanBatch + 8]uint32 // if they are listed: their numbers in their extent, and of some to come
+	x     [scanBatch]float32    // what the kernel says of them
 	norm  [scanBatch]float32
 }
 

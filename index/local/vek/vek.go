@@ -38,12 +38,14 @@ func SquaredL2Rows(q, rows []float32, stride int, out []float32) {
 	neighbours(squaredL2, q, rows, stride, out)
 }
 
-// DotAt sets out[i] to the dot product of q and rows[at[i]*stride:][:len(q)], for every i in at.
+// DotAt sets out[i] to the dot product of q and rows[at[i]*stride:][:len(q)], for every i.
+// If at is longer than out, some of the rows that it numbers beyond are prefetched.
 func DotAt(q, rows []float32, stride int, at []uint32, out []float32) {
 	numbered(dot, q, rows, stride, at, out)
 }
 
-// SquaredL2At sets out[i] to the squared distance of q and rows[at[i]*stride:][:len(q)], for every i in at.
+// SquaredL2At sets out[i] to the squared distance of q and rows[at[i]*stride:][:len(q)], for every i.
+// If at is longer than out, some of the rows that it numbers beyond are prefetched.
 func SquaredL2At(q, rows []float32, stride int, at []uint32, out []float32) {
 	numbered(squaredL2, q, rows, stride, at, out)
 }
@@ -86,8 +88,8 @@ func neighbours(k kind, q, rows []float32, stride int, out []float32) {
 	_ = rows[(len(out)-1)*stride+len(q)-1]
 	for {
 		n := min(len(out), len(order)-together)
-		// What lies behind the last row is prefetched, as whoever reads rows in order will want it next.
-		compare(k, q, rows, stride, order[:n+together], n, out)
+		// What lies behind the last row is prefetched: who reads rows in order will want it next.
+		compare(k, q, rows, stride, order[:n+together], out[:n])
 		if out = out[n:]; len(out) == 0 {
 			return
 		}
@@ -96,25 +98,23 @@ func neighbours(k kind, q, rows []float32, stride int, out []float32) {
 }
 
 func numbered(k kind, q, rows []float32, stride int, at []uint32, out []float32) {
-	out = out[:len(at)]
-	if len(q) == 0 || len(at) == 0 {
+	if len(q) == 0 || len(out) == 0 {
 		clear(out)
 		return
 	}
 	// The kernels do not look whether a row lies within rows.
-	_ = rows[int(slices.Max(at))*stride+len(q)-1]
-	compare(k, q, rows, stride, at, len(at), out)
+	_ = rows[int(slices.Max(at[:len(out)]))*stride+len(q)-1]
+	compare(k, q, rows, stride, at, out)
 }
 
-// compare sets out to the results of n rows, whose numbers stand at the beginning
-// of at. Rows that it numbers beyond them are prefetched.
-func compare(k kind, q, rows []float32, stride int, at []uint32, n int, out []float32) {
-	groups := n / together
-	if groups > 0 {
-		more := min(1, (len(at)-groups*together)/together)
-		fours(k, &q[0], len(q), &rows[0], stride, &at[0], groups, more, &out[0])
+// compare sets out to the results of the first rows that at numbers.
+func compare(k kind, q, rows []float32, stride int, at []uint32, out []float32) {
+	whole := len(out) / together * together
+	if whole > 0 {
+		more := min(1, (len(at)-whole)/together)
+		fours(k, &q[0], len(q), &rows[0], stride, &at[0], whole/together, more, &out[0])
 	}
-	for i := groups * together; i < n; i++ {
+	for i := whole; i < len(out); i++ {
 		out[i] = pair(k, &q[0], &rows[int(at[i])*stride], len(q))
 	}
 }

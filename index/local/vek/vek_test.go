@@ -135,9 +135,9 @@ func compareRows(t *testing.T, r *rand.Rand, n, count, stride int) {
 	fill(r, q)
 	fill(r, rows)
 	rows = rows[r.IntN(4):]
-	at := make([]uint32, count)
+	at := make([]uint32, count+r.IntN(9))
 	for i := range at {
-		at[i] = uint32(r.IntN(count))
+		at[i] = uint32(r.IntN(max(1, count)))
 	}
 	straight := func(i int) int { return i }
 	numbered := func(i int) int { return int(at[i]) }
@@ -217,7 +217,7 @@ func TestSlicesThatAreTooShortPanic(t *testing.T) {
 		"DotRows":       func() { vek.DotRows(three, four, 3, make([]float32, 2)) },
 		"SquaredL2Rows": func() { vek.SquaredL2Rows(three, four, 3, make([]float32, 2)) },
 		"DotAt row":     func() { vek.DotAt(three, four, 3, []uint32{0, 1}, make([]float32, 2)) },
-		"DotAt out":     func() { vek.DotAt(three, four, 3, []uint32{0, 0}, make([]float32, 1)) },
+		"DotAt at":      func() { vek.DotAt(three, four, 3, []uint32{0, 0}, make([]float32, 3)) },
 		"SquaredL2At":   func() { vek.SquaredL2At(three, four, 3, []uint32{4e9}, make([]float32, 1)) },
 	} {
 		t.Run(name, func(t *testing.T) {
