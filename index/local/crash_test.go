@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -158,5 +159,53 @@ func (l *life) checkAfter(t *testing.T, k int, path string, whole life) {
 	}
 	if _, err := x.Upsert(ctx, records(0, 5, 9), index.Scope{}); err != nil {
 		t.Errorf("crash at operation %d: the index takes no writes: %v", k, err)
+	}
+}
+
+func TestCrashWhileGapsAreClosedLosesNothing(t *testing.T) {
+	h := openHome(t, nil)
+	x := h.create(t, 1)
+	for version := range 10 {
+		upsert(t, x, records(0, 500, version)...)
+		h.clock.Advance(time.Hour)
+		purge(t, x)
+	}
+	want, err := answers(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.close(t)
+	files := readTree(t, h.path)
+	path := filepath.Join(t.TempDir(), "data")
+	opening := func(hook disk.Hook) (string, error) {
+		dir, err := disk.OpenDir(path, disk.Options{Hook: hook})
+		if err != nil {
+			return "", err
+		}
+		e := local.Open(dir.Sub("indexes"), local.Options{Clock: indextest.NewClock().Now, Workers: 1})
+		x, err := e.Open(context.Background(), 1)
+		var got string
+		if err == nil {
+			got, err = answers(x)
+		}
+		return got, errors.Join(err, e.Close(), dir.Close())
+	}
+	files.lay(t, path)
+	count := disktest.Count()
+	if got, err := opening(count.Hook); err != nil || got != want {
+		t.Fatalf("other answers after the gaps were closed, or %v", err)
+	}
+	step := count.Operations()/10 + 1
+	if *long {
+		step = 1
+	}
+	for k := 1; k <= count.Operations(); k += step {
+		files.lay(t, path)
+		if got, err := opening(disktest.CrashAt(k).Hook); err == nil && got != want {
+			t.Errorf("crash at operation %d: other answers, no error", k)
+		}
+		if got, err := opening(nil); err != nil || got != want {
+			t.Errorf("after a crash at operation %d of %d: other answers, or %v", k, count.Operations(), err)
+		}
 	}
 }

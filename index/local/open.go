@@ -74,7 +74,11 @@ func (e *Engine) openStore(ctx context.Context, h *handle) (*store, error) {
 func (e *Engine) start(ctx context.Context, h *handle, dir *disk.Dir, db *disk.DB) (*store, error) {
 	s := &store{engine: e, handle: h, options: &e.options, number: h.number, dir: dir, db: db, namespaces: newNamespaces(), alive: roaring.New()}
 	s.views.maxAge = e.options.MaxAge
-	if err := db.View(ctx, func(tx *disk.Tx) error { return s.load(ctx, tx) }); err != nil {
+	err := s.compact(ctx)
+	if err == nil {
+		err = db.View(ctx, func(tx *disk.Tx) error { return s.load(ctx, tx) })
+	}
+	if err != nil {
 		if s.rows != nil {
 			err = errors.Join(err, s.rows.close())
 		}

@@ -2,6 +2,8 @@ package local_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -183,6 +185,53 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 			t.Fatalf("%s has %q, want %q", m.ID, m.Text, want)
 		}
 	}
+}
+
+func TestGapsAreClosedWhenAnIndexIsOpened(t *testing.T) {
+	h := openHome(t, func(h *home) { h.options.MaxAge = time.Minute })
+	x := h.create(t, 1)
+	for version := range 12 {
+		upsert(t, x, records(0, 500, version)...)
+		h.clock.Advance(time.Hour)
+		purge(t, x)
+	}
+	upsert(t, x, records(100, 103, 99)...)
+	page := list(t, x, "", 20)
+	want, err := answers(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := filepath.Join(h.path, "indexes", "1", "vectors.rows")
+	before := size(t, rows)
+	for range 2 {
+		h.restart(t)
+		x = h.openIndex(t, 1)
+		if got, err := answers(x); err != nil || got != want {
+			t.Fatalf("other answers after the gaps were closed, or %v", err)
+		}
+	}
+	if after := size(t, rows); after > before/4 {
+		t.Errorf("the rows take %d bytes, before they took %d", after, before)
+	}
+	if _, err := x.List(t.Context(), page.Next, 20, index.Read{}); err != nil {
+		t.Errorf("the newest state can no longer be listed: %v", err)
+	}
+	upsert(t, x, records(0, 600, 100)...)
+	if n := count(t, x); n != 600 {
+		t.Errorf("%d records", n)
+	}
+	if got, err := x.Get(t.Context(), []index.VectorID{"r00007"}, index.Read{}); err != nil || got[0].Text != record(7, 100).Text {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func size(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
 }
 
 func id(m index.Match) (n int) {

@@ -1,0 +1,101 @@
+package local_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"flag"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"nearside/index/local"
+)
+
+var writeGolden = flag.Bool("write-golden", false, "write testdata/directory-1.zip anew; only before version 1 has been released")
+
+// golden is a data directory of format version 1, the snapshot of its index and
+// what the index answered then. There is one for each version ever released.
+const golden = "testdata/directory-1.zip"
+
+func TestDirectoryOfVersion1OpensAndAnswersTheSame(t *testing.T) {
+	if *writeGolden {
+		makeGolden(t)
+	}
+	files := unzip(t, golden)
+	want, snapshot := string(files["answers"]), files["snapshot"]
+	delete(files, "answers")
+	delete(files, "snapshot")
+	root := filepath.Join(t.TempDir(), "data")
+	files.lay(t, root)
+	got, err := reading(root)
+	if err != nil || got != want {
+		t.Fatalf("the directory answers\n%s\nwith error %v; it should answer\n%s", got, err, want)
+	}
+	if _, err := local.VerifySnapshot(bytes.NewReader(snapshot)); err != nil {
+		t.Fatal(err)
+	}
+	h := openHome(t, nil)
+	x, err := h.Restore(t.Context(), 1, bytes.NewReader(snapshot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := answers(x); err != nil || got != want {
+		t.Fatalf("the restored snapshot answers\n%s\nwith error %v; it should answer\n%s", got, err, want)
+	}
+}
+
+func makeGolden(t *testing.T) {
+	h := openHome(t, nil)
+	x := h.create(t, 1)
+	fillSmall(t, x)
+	want, err := answers(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot := snapshotOf(t, x)
+	h.close(t)
+	files := readTree(t, h.path)
+	delete(files, "owner") // names the process
+	files["answers"], files["snapshot"] = []byte(want), snapshot
+	f, err := os.Create(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z := zip.NewWriter(f)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		w, err := z.Create(filepath.ToSlash(name))
+		if err == nil {
+			_, err = w.Write(files[name])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func unzip(t *testing.T, path string) tree {
+	t.Helper()
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	files := tree{}
+	for _, entry := range z.File {
+		r, err := entry.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[filepath.FromSlash(entry.Name)], err = io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
