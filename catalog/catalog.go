@@ -129,6 +129,12 @@ func Open(dir *disk.Dir, clock func() time.Time) (*Catalog, error) {
 	return c, nil
 }
 
+// Check examines the catalogue of a data directory that nobody has open, without
+// changing it, and lists what is wrong.
+func Check(ctx context.Context, dir *disk.Dir) ([]disk.Finding, error) {
+	return dir.CheckDB(ctx, fileName, schema)
+}
+
 // Check verifies every page of the database and reports the first damage by file.
 func (c *Catalog) Check(ctx context.Context) error { return c.db.Check(ctx) }
 

@@ -124,6 +124,20 @@ func (c *Catalog) Indexes(account string) []Index {
 	return list
 }
 
+// All returns the definitions of all accounts, by number, from memory.
+func (c *Catalog) All() []Index {
+	c.mu.RLock()
+	var list []Index
+	for _, names := range c.indexes {
+		for _, x := range names {
+			list = append(list, x)
+		}
+	}
+	c.mu.RUnlock()
+	slices.SortFunc(list, func(a, b Index) int { return cmp.Compare(a.Number, b.Number) })
+	return list
+}
+
 // Numbers returns the numbers of all indexes of all accounts, ascending, from memory.
 func (c *Catalog) Numbers() []Number {
 	c.mu.RLock()

@@ -100,7 +100,7 @@ Every flag is also an environment variable: --data is NEARSIDE_DATA.`,
 		return fault.New(fault.Invalid, "%s; see: %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		newServe(assets), newIndex(), newSearch(), newIngest(), newKeys(), newModels(assets), newSnapshot(),
+		newServe(assets), newIndex(), newSearch(), newIngest(), newKeys(), newModels(), newSnapshot(),
 		newCheck(), newEval(), newVersion(),
 	)
 	return root

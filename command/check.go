@@ -1,0 +1,130 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nearside/catalog"
+	"nearside/disk"
+	"nearside/fault"
+	"nearside/index/local"
+)
+
+// checkReport is what an examination of a data directory found.
+type checkReport struct {
+	Data     string         `json:"data"`
+	Indexes  int            `json:"indexes"`
+	Findings []checkFinding `json:"findings"`
+}
+
+// checkFinding is one thing that is wrong, and the index it concerns if it is one's.
+type checkFinding struct {
+	Account string `json:"account,omitempty"`
+	Index   string `json:"index,omitempty"`
+	disk.Finding
+}
+
+func newCheck() *cobra.Command {
+	var data string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Examine a data directory: what is damaged, and what can be saved",
+		Long: `Examine a data directory that no server has open. Every page of every database is
+read and verified, every index is compared with what is derived from it. Nothing is
+changed. The exit code is 1 if anything is wrong.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report, err := check(cmd.Context(), data)
+			if err != nil {
+				return err
+			}
+			err = printResult(cmd, report, func(w io.Writer) {
+				for _, f := range report.Findings {
+					if f.Index != "" {
+						fmt.Fprintf(w, "index %s of account %s\n", f.Index, f.Account)
+					}
+					fmt.Fprintf(w, "%s: %s\n  what can be done: %s\n", f.Path, f.Problem, f.Rescue)
+				}
+			})
+			if err != nil || len(report.Findings) == 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %d indexes, everything is sound\n", data, report.Indexes)
+				return err
+			}
+			return fault.New(fault.Corrupt, "%s: %d things are wrong", data, len(report.Findings))
+		},
+	}
+	cmd.Flags().StringVar(&data, "data", defaultData(), "data directory")
+	return cmd
+}
+
+// check examines the catalogue, then every index.
+func check(ctx context.Context, data string) (report checkReport, err error) {
+	report = checkReport{Data: data, Findings: []checkFinding{}}
+	if _, err := os.Stat(data); err != nil {
+		return report, fault.New(fault.NotFound, "there is no data directory at %s; name it with --data", data).Because(err)
+	}
+	dir, err := disk.OpenDir(data, disk.Options{})
+	if err != nil {
+		return report, err
+	}
+	defer closeAfter(dir, &err)
+	found, err := catalog.Check(ctx, dir)
+	if err != nil {
+		return report, err
+	}
+	for _, f := range found {
+		report.Findings = append(report.Findings, checkFinding{Finding: f})
+	}
+	var indexes []catalog.Index
+	if len(found) == 0 {
+		if indexes, err = listIndexes(dir); err != nil {
+			return report, err
+		}
+	}
+	report.Indexes = len(indexes)
+	folder := dir.Sub(indexesFolder)
+	found, err = local.Check(ctx, folder)
+	for _, f := range found {
+		report.add(f, folder, indexes)
+	}
+	for _, x := range indexes {
+		if there, err := folder.Exists(folderOf(x)); err != nil {
+			return report, err
+		} else if !there {
+			report.add(disk.Finding{Path: folder.Path(folderOf(x)), Problem: "the index's folder is gone", Rescue: "restore it from a snapshot"}, folder, indexes)
+		}
+	}
+	return report, err
+}
+
+// add files a finding under the index whose folder it is in.
+func (r *checkReport) add(f disk.Finding, folder *disk.Dir, indexes []catalog.Index) {
+	finding := checkFinding{Finding: f}
+	for _, x := range indexes {
+		if own := folder.Path(folderOf(x)); f.Path == own || strings.HasPrefix(f.Path, own+string(filepath.Separator)) {
+			finding.Account, finding.Index = x.Account, x.Name
+		}
+	}
+	r.Findings = append(r.Findings, finding)
+}
+
+// folderOf is the name of an index's folder: its number.
+func folderOf(x catalog.Index) string { return strconv.FormatUint(uint64(x.Number), 10) }
+
+// listIndexes reads which indexes a sound catalogue names.
+func listIndexes(dir *disk.Dir) (indexes []catalog.Index, err error) {
+	c, err := catalog.Open(dir, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAfter(c, &err)
+	return c.All(), nil
+}
