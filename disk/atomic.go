@@ -18,7 +18,7 @@ func (d *Dir) WriteAtomic(name string, write func(io.Writer) error) error {
 	if err := d.Make(); err != nil {
 		return err
 	}
-	return writeAtomic(d.house.hook, d.Path(name), write)
+	return explainFile(d.Path(name), writeAtomic(d.house.hook, d.Path(name), write))
 }
 
 func writeAtomic(hook Hook, path string, write func(io.Writer) error) error {
@@ -72,10 +72,14 @@ func remove(hook Hook, path string) error {
 // is fine. A crash half-way leaves either all of it, or none that anybody will
 // see: what remains is removed when the data directory is next opened.
 func (d *Dir) RemoveAll(name string) error {
-	hook, path := d.house.hook, d.Path(name)
-	if err := d.house.unused(path); err != nil {
+	if err := d.house.unused(d.Path(name)); err != nil {
 		return err
 	}
+	return explainFile(d.Path(name), d.removeAll(d.Path(name)))
+}
+
+func (d *Dir) removeAll(path string) error {
+	hook := d.house.hook
 	found, err := exists(hook, path)
 	if err != nil || !found {
 		return err

@@ -59,20 +59,22 @@ func (im *image) open(db *DB, logged bool) (err error) {
 	if im.file, err = openFile(db.system.hook, db.path, os.O_RDONLY); err != nil {
 		return err
 	}
-	size, err := im.file.Size()
-	if err != nil {
-		return err
+	if logged {
+		log, err := readWAL(db.system.hook, db.path+walSuffix)
+		if err != nil {
+			return err
+		}
+		im.over = log.frames
+		if im.log, err = openFile(db.system.hook, db.path+walSuffix, os.O_RDONLY); err != nil {
+			return err
+		}
 	}
-	im.pages = uint32(size / pageSize)
-	if !logged {
-		return nil
+	first := make([]byte, pageSize)
+	whole, err := im.read(1, first)
+	if err == nil && !whole {
+		err = pageError(db.path, 1)
 	}
-	log, err := readWAL(db.system.hook, db.path+walSuffix)
-	if err != nil {
-		return err
-	}
-	im.over, im.pages = log.frames, log.pages
-	im.log, err = openFile(db.system.hook, db.path+walSuffix, os.O_RDONLY)
+	im.pages = headerPages(first)
 	return err
 }
 
@@ -117,7 +119,7 @@ func (db *DB) freeze(ctx context.Context, use func(im *image) error) error {
 		return err
 	}
 	defer db.copying.Store(false)
-	return errors.Join(use(im), im.close())
+	return db.explain(errors.Join(use(im), im.close()))
 }
 
 // Backup writes a copy of the database, as it is after the mutation whose

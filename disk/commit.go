@@ -5,8 +5,6 @@ import (
 	"errors"
 
 	"github.com/ncruces/go-sqlite3"
-
-	"nearside/fault"
 )
 
 // groupLimit bounds the callers that share one transaction, so that the first of
@@ -101,7 +99,7 @@ func (db *DB) awake() error {
 	if db.writer != nil {
 		return nil
 	}
-	return db.start()
+	return db.explain(db.start())
 }
 
 // inSavepoint runs fn so that all of its changes are undone if it fails.
@@ -227,10 +225,6 @@ func (db *DB) breakDown() {
 	if err := db.system.failedSync(); err != nil && db.broken == nil {
 		db.broken = unsyncedError(db.path, err)
 	}
-}
-
-func unsyncedError(path string, err error) error {
-	return fault.New(fault.Unavailable, "%s is read-only since a write to the device failed; check the disk, then restart nearside, which verifies what is there", path).Because(err)
 }
 
 // checkpoint copies the WAL into the database when it has grown. What fails here

@@ -69,7 +69,7 @@ func (d *Dir) OpenDB(name string, s Schema) (*DB, error) {
 	db, err := d.openDB(path, s)
 	if err != nil {
 		d.house.release(path)
-		return nil, err
+		return nil, explainFile(path, err)
 	}
 	return db, nil
 }

@@ -2,7 +2,6 @@ package disk
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -82,7 +81,7 @@ func OpenDir(path string, o Options) (*Dir, error) {
 		return nil, err
 	}
 	if err = errors.Join(d.checkFormat(), d.sweep(path)); err != nil {
-		return nil, errors.Join(err, d.house.owner.Close())
+		return nil, errors.Join(explainFile(path, err), d.house.owner.Close())
 	}
 	return d, nil
 }
@@ -94,7 +93,7 @@ func makeRoot(hook Hook, path string) (string, error) {
 		return "", err
 	}
 	if err := mkdirAll(hook, path); err != nil {
-		return "", fault.New(fault.Unavailable, "cannot make the data directory %s", path).Because(err)
+		return "", explainFile(path, err)
 	}
 	return filepath.EvalSymlinks(path)
 }
@@ -124,7 +123,7 @@ func (d *Dir) Path(elem ...string) string {
 func (d *Dir) Sub(elem string) *Dir { return &Dir{house: d.house, path: d.Path(elem)} }
 
 // Make makes the directory if it is absent, and returns when that is durable.
-func (d *Dir) Make() error { return mkdirAll(d.house.hook, d.path) }
+func (d *Dir) Make() error { return explainFile(d.path, mkdirAll(d.house.hook, d.path)) }
 
 // Names lists what is in the directory, sorted; nothing if there is no such directory.
 func (d *Dir) Names() ([]string, error) {
@@ -186,7 +185,7 @@ func mkdirAll(hook Hook, path string) error {
 	info, err := os.Stat(path)
 	if err == nil {
 		if !info.IsDir() {
-			return fmt.Errorf("%s is a file, not a directory", path)
+			return fault.New(fault.Conflict, "%s is a file, where a directory should be", path)
 		}
 		return nil
 	}

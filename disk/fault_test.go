@@ -37,11 +37,11 @@ func openWith(t *testing.T, path string, faults *disktest.Faults, changes uint64
 }
 
 func TestAfterAFailedSyncTheDatabaseIsReadOnlyAndSaysSo(t *testing.T) {
-	for _, suffix := range []string{"-wal", ".head"} {
+	for suffix, cause := range map[string]error{"-wal": syscall.EIO, ".head": syscall.EIO, "l": syscall.ENOSPC} {
 		t.Run(suffix, func(t *testing.T) {
 			faults := on(disktest.Count(), disk.OpSync, suffix)
 			db := openWith(t, t.TempDir(), faults, 5)
-			faults.Fail(syscall.EIO)
+			faults.Fail(cause)
 			published := false
 			err := db.Update(ctx, change, func() { published = true })
 			faults.Fail(nil) // the disk says that all is well again; it is not to be believed

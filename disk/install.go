@@ -39,7 +39,7 @@ func (d *Dir) InstallDB(ctx context.Context, name string, src io.Reader, s Schem
 		err = d.appear(path, id, head)
 	}
 	if err != nil {
-		return 0, errors.Join(err, d.removeUnwitnessed(path))
+		return 0, errors.Join(explainFile(path, err), d.removeUnwitnessed(path))
 	}
 	return head, nil
 }

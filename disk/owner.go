@@ -25,7 +25,7 @@ const (
 func takeOwnership(o Options, path string) (*File, error) {
 	f, err := openFile(o.Hook, filepath.Join(path, ownerName), os.O_RDWR|os.O_CREATE)
 	if err != nil {
-		return nil, fault.New(fault.Unavailable, "cannot take the data directory %s", path).Because(err)
+		return nil, explainFile(path, err)
 	}
 	if err = o.Hook.ask(OpLock, f.path); err == nil {
 		var ours bool
@@ -38,7 +38,7 @@ func takeOwnership(o Options, path string) (*File, error) {
 		err = writeOwner(f, o)
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(explainFile(path, err), f.Close())
 	}
 	return f, nil
 }

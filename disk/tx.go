@@ -174,7 +174,3 @@ func (r *Row) Blob(i int) []byte { return r.s.ColumnRawBlob(i) }
 
 // Null reports whether the column is NULL.
 func (r *Row) Null(i int) bool { return r.s.ColumnType(i) == sqlite3.NULL }
-
-func canceled(err error) error {
-	return fault.New(fault.Canceled, "the caller has gone").Because(err)
-}

@@ -6,8 +6,9 @@ import (
 )
 
 // View runs fn in a read transaction: everything it reads is of one state. It
-// never waits for a writer, but for one of the few read connections. It sees
-// every Update that returned before it began.
+// never waits for a writer, but for one of four read connections: a View within a
+// View may wait for ever. It sees every Update that returned before it began. What
+// it sees stays in the log until it ends, so that it should not take minutes.
 func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 	var c *conn
 	var open bool

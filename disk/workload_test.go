@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"flag"
 	"fmt"
+	"os"
 	"runtime"
 	"testing"
 
@@ -135,4 +136,18 @@ func until(done func() bool) {
 	for !done() {
 		runtime.Gosched()
 	}
+}
+
+// resident returns the memory of the process in bytes; 0 where /proc does not say.
+func resident(t testing.TB) (bytes int64) {
+	t.Helper()
+	stat, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, pages int64
+	if _, err := fmt.Sscan(string(stat), &size, &pages); err != nil {
+		t.Error(err)
+	}
+	return pages * int64(os.Getpagesize())
 }
