@@ -229,3 +229,6 @@ func TestBodiesTogetherHaveABudget(t *testing.T) {
 	await(t, "a later body", entered)
 	await(t, "its reply", first).want(t, 200, 0)
 }
+
+// zeroBody is a body of n zero bytes that is sent in chunks, so that only counting can stop it.
+func zeroBody(n int64) io.Reader { return io.LimitReader(zeros{}, n) }

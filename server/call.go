@@ -145,8 +145,8 @@ func (c *call) settle() {
 		c.fiber.Context().SetConnectionClose()
 		c.conn.linger.Store(true)
 	}
-	if context.Cause(c) == errHungUp {
-		c.fiber.Context().SetConnectionClose() // requests pipelined behind this one have no reader either
+	if context.Cause(c) == errHungUp || c.server.draining.Load() {
+		c.fiber.Context().SetConnectionClose() // requests pipelined behind this one get no reply either
 	}
 	c.incoming.release()
 	c.timer.Stop()

@@ -71,7 +71,11 @@ func (l *listener) track(inner net.Conn) net.Conn {
 	}
 	l.mu.Lock()
 	l.conns[c] = struct{}{}
+	retired := l.retired
 	l.mu.Unlock()
+	if retired {
+		c.cut() // accepted in the moment the server began to drain
+	}
 	if l.tls != nil {
 		return tls.Server(c, l.tls)
 	}

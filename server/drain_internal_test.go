@@ -51,7 +51,7 @@ func TestDrainingFinishesCallsInFlightAndRefusesOthers(t *testing.T) {
 	for _, r := range busy {
 		a := h.next(r)
 		a.want(t, 200, 0, "done")
-		if a.header.Get("Connection") != "close" {
+		if !a.closes {
 			t.Error("the reply does not close the connection")
 		}
 		if res, err := http.ReadResponse(r, nil); err == nil {

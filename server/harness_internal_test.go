@@ -106,6 +106,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   string
+	closes bool // the connection is closed behind it
 }
 
 // do sends a request with headers given as "Name: value".
@@ -144,7 +145,7 @@ func (h *harness) try(method, path string, body io.Reader, headers ...string) (a
 func readAnswer(res *http.Response) (answer, error) {
 	defer res.Body.Close()
 	raw, err := io.ReadAll(res.Body)
-	return answer{res.StatusCode, res.Header, string(raw)}, err
+	return answer{res.StatusCode, res.Header, string(raw), res.Close}, err
 }
 
 // next reads the next response of a raw connection.

@@ -251,6 +251,7 @@ func (c *call) stream(contentType string, produce func(w *flow) error) error {
 	response := c.fiber.Response()
 	response.Header.SetContentType(contentType)
 	response.SetStatusCode(c.status)
+	response.ImmediateHeaderFlush = true // the first piece may take a while
 	c.flowing = true
 	c.settle()
 	response.SetBodyStreamWriter(func(w *bufio.Writer) {
