@@ -53,13 +53,35 @@ type upload struct {
 	room      []float32
 }
 
-// decode reads a body of the given content type.
+// decode reads a body of the given content type. If reading the body failed,
+// that is the error, whatever the decoder made of it.
 func (u *upload) decode(body io.Reader, contentType string) error {
+	source := &watched{r: body}
 	media, params, err := mime.ParseMediaType(strings.TrimRight(contentType, "; "))
 	if err == nil && media == typeMultipart {
-		return u.form(multipart.NewReader(body, params["boundary"]))
+		err = u.form(multipart.NewReader(source, params["boundary"]))
+	} else {
+		err = u.lines(source)
 	}
-	return u.lines(body)
+	if source.err != nil {
+		return source.err
+	}
+	return err
+}
+
+// watched remembers why its reader failed.
+type watched struct {
+	r   io.Reader
+	err error
+}
+
+// Read implements io.Reader.
+func (f *watched) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if err != nil && err != io.EOF {
+		f.err = err
+	}
+	return n, err
 }
 
 // form decodes the part called "vectors", or else the first file. The form is
@@ -73,7 +95,7 @@ func (u *upload) form(parts *multipart.Reader) error {
 			break
 		}
 		if err != nil {
-			return u.unreadable(err, "the multipart form: %v", err)
+			return u.unreadable("the multipart form: %v", err)
 		}
 		isNamed := part.FormName() == "vectors"
 		if named || !isNamed && (found || !isFile(part)) {
@@ -82,12 +104,9 @@ func (u *upload) form(parts *multipart.Reader) error {
 		found, named = true, isNamed
 		u.records, u.discarded, u.seen = u.records[:0], u.discarded[:0], 0
 		failure = u.lines(part)
-		if isBodyFault(failure) {
-			return failure
-		}
 	}
 	if !found {
-		return u.unreadable(nil, `the multipart form has neither a part called "vectors" nor a file`)
+		return u.unreadable(`the multipart form has neither a part called "vectors" nor a file`)
 	}
 	return failure
 }
@@ -104,15 +123,15 @@ func (u *upload) lines(body io.Reader) error {
 	r := bufio.NewReaderSize(body, uploadBuffer)
 	first, err := firstByte(r)
 	if err != nil {
-		return u.unreadable(err, "the body cannot be read: %v", err)
+		return u.unreadable("the body cannot be read: %v", err)
 	}
 	if first == '"' {
 		if _, err := r.Discard(1); err != nil {
-			return u.unreadable(err, "the body cannot be read: %v", err)
+			return u.unreadable("the body cannot be read: %v", err)
 		}
 		r = bufio.NewReaderSize(&literal{r: r}, uploadBuffer)
 		if _, err := firstByte(r); err != nil {
-			return u.unreadable(err, "the JSON string around the lines: %v", err)
+			return u.unreadable("the JSON string around the lines: %v", err)
 		}
 	}
 	if holdsVectors(r) {
@@ -162,7 +181,7 @@ func (u *upload) split(r *bufio.Reader) error {
 			line = long
 		}
 		if err != nil && err != io.EOF {
-			return u.unreadable(err, "line %d: %v", number, err)
+			return u.unreadable("line %d: %v", number, err)
 		}
 		if text := bytes.TrimSpace(line); len(text) > 0 {
 			if err := u.add(text, "line", number); err != nil {
@@ -193,7 +212,7 @@ func (u *upload) add(text []byte, unit string, number int) error {
 		u.discarded = append(u.discarded, number)
 		return nil
 	}
-	return u.unreadable(nil, "%s %d: %v", unit, number, err)
+	return u.unreadable("%s %d: %v", unit, number, err)
 }
 
 // record decodes one record.
@@ -261,17 +280,7 @@ func (s *scanner) metadata() ([]byte, error) {
 	return slices.Clip(compact(make([]byte, 0, len(raw)), raw)), nil
 }
 
-// unreadable is the fault of an upload that cannot be decoded. A fault of the
-// body's own, such as its being too large, goes before.
-func (u *upload) unreadable(cause error, format string, args ...any) error {
-	if isBodyFault(cause) {
-		return cause
-	}
+// unreadable is the fault of an upload that cannot be decoded.
+func (u *upload) unreadable(format string, args ...any) error {
 	return fault.For(reasonUpload, "failed to parse %s vectors request in json format: %s", u.operation, fmt.Sprintf(format, args...))
-}
-
-// isBodyFault reports whether err is about the body as such rather than about what it says.
-func isBodyFault(err error) bool {
-	f := fault.As(err)
-	return f != nil && f.Reason != reasonUpload && f.Reason != reasonJSON && f.Reason != index.ReasonDimensions
 }

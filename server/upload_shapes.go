@@ -2,11 +2,12 @@ package server
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // holdsVectors reports whether what r stands before is one object around all
@@ -38,7 +39,7 @@ func holdsVectors(r *bufio.Reader) bool {
 func (u *upload) object(r *bufio.Reader) error {
 	v := values{r: r}
 	if err := v.expect('{'); err != nil {
-		return u.unreadable(err, "%v", err)
+		return u.unreadable("%v", err)
 	}
 	for {
 		key, err := v.next()
@@ -60,7 +61,7 @@ func (u *upload) object(r *bufio.Reader) error {
 			err = v.end()
 		}
 		if err != nil {
-			return u.unreadable(err, `the object around "vectors": %v`, err)
+			return u.unreadable(`the object around "vectors": %v`, err)
 		}
 		if !more {
 			return nil
@@ -71,7 +72,7 @@ func (u *upload) object(r *bufio.Reader) error {
 // array decodes the records of an array.
 func (u *upload) array(v *values) error {
 	if err := v.expect('['); err != nil {
-		return u.unreadable(err, `"vectors": %v`, err)
+		return u.unreadable(`"vectors": %v`, err)
 	}
 	if b, err := v.peek(); err == nil && b == ']' {
 		return v.expect(']')
@@ -79,7 +80,7 @@ func (u *upload) array(v *values) error {
 	for position := 0; ; position++ {
 		text, err := v.next()
 		if err != nil {
-			return u.unreadable(err, "vectors[%d]: %v", position, err)
+			return u.unreadable("vectors[%d]: %v", position, err)
 		}
 		// The text is reused for the next record: v.text grows to the longest.
 		if err := u.add(text, "item", position+1); err != nil {
@@ -87,7 +88,7 @@ func (u *upload) array(v *values) error {
 		}
 		more, err := v.more(']')
 		if err != nil {
-			return u.unreadable(err, "vectors[%d]: %v", position, err)
+			return u.unreadable("vectors[%d]: %v", position, err)
 		}
 		if !more {
 			return nil
@@ -202,37 +203,37 @@ func (v *values) next() ([]byte, error) {
 // literal reads what a JSON string stands for, piece by piece. The opening
 // quote has been read; after the closing one there may be only white space.
 type literal struct {
-	r      *bufio.Reader
-	rest   []byte // a decoded escape that did not fit
-	closed bool
+	r    *bufio.Reader
+	rest []byte // of a decoded escape
+	room [utf8.UTFMax]byte
+	err  error // how it ended
 }
 
 // Read implements io.Reader.
 func (l *literal) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	if len(l.rest) == 0 && !l.closed {
-		n, err := l.plain(p)
-		if n > 0 || err != nil {
-			return n, err
+	for len(p) > 0 && len(l.rest) == 0 && l.err == nil {
+		var n int
+		if n, l.err = l.plain(p); n > 0 {
+			return n, nil
 		}
-		if err := l.special(); err != nil {
-			return 0, err
+		if l.err == nil {
+			l.err = l.special()
 		}
-	}
-	if len(l.rest) == 0 {
-		return 0, io.EOF
 	}
 	n := copy(p, l.rest)
 	l.rest = l.rest[n:]
-	return n, nil
+	if n > 0 || len(p) == 0 {
+		return n, nil
+	}
+	return 0, l.err
 }
+
+var errNoEnd = errors.New("the string has no end")
 
 // plain copies what stands for itself.
 func (l *literal) plain(p []byte) (int, error) {
 	if _, err := l.r.Peek(1); err == io.EOF {
-		return 0, errors.New("the string has no end")
+		return 0, errNoEnd
 	} else if err != nil {
 		return 0, err
 	}
@@ -246,46 +247,59 @@ func (l *literal) plain(p []byte) (int, error) {
 	return l.r.Discard(copy(p, ahead))
 }
 
-// special reads an escape into rest, or the closing quote.
+// special reads the closing quote, which ends the text with io.EOF, or an escape into rest.
 func (l *literal) special() error {
-	b, err := l.r.ReadByte()
-	switch {
-	case err != nil:
-		return err
-	case b == '"':
-		l.closed = true
-		v := values{r: l.r}
-		return v.end()
-	case b != '\\':
-		return fmt.Errorf("the byte %#02x must be escaped in a JSON string", b)
-	}
-	if err := l.r.UnreadByte(); err != nil {
-		return err
-	}
-	size := 2
-	ahead, err := l.r.Peek(12)
+	ahead, err := l.r.Peek(12) // the longest escape; less at the end
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if len(ahead) < 2 {
-		return errors.New("the string has no end")
-	}
-	if ahead[1] == 'u' {
-		n, whole := checkEscape(ahead)
-		if !whole {
-			return fmt.Errorf("the escape %.6s is half a character (a lone surrogate)", ahead)
+	switch {
+	case ahead[0] == '"':
+		if _, err := l.r.Discard(1); err != nil {
+			return err
 		}
-		size = max(n, min(6, len(ahead)))
+		if err := (&values{r: l.r}).end(); err != nil {
+			return err
+		}
+		return io.EOF
+	case ahead[0] != '\\':
+		return fmt.Errorf("the byte %#02x must be escaped in a JSON string", ahead[0])
+	case len(ahead) < 2:
+		return errNoEnd
 	}
-	escape, err := l.r.Peek(size)
+	char, size, err := unescapeJSON(ahead)
 	if err != nil {
 		return err
 	}
-	var decoded string
-	if err := json.Unmarshal(slices.Concat([]byte{'"'}, escape, []byte{'"'}), &decoded); err != nil {
-		return fmt.Errorf("%q is no escape of a JSON string", escape)
-	}
-	l.rest = []byte(decoded)
+	l.rest = utf8.AppendRune(l.room[:0], char)
 	_, err = l.r.Discard(size)
 	return err
+}
+
+// plainEscapes are the escapes of one letter and what they stand for.
+const plainEscapes = "\"\"\\\\//b\bf\fn\nr\rt\t"
+
+// unescapeJSON decodes the escape at the start of data and says how long it is.
+func unescapeJSON(data []byte) (char rune, size int, err error) {
+	if data[1] != 'u' {
+		for i := 0; i < len(plainEscapes); i += 2 {
+			if plainEscapes[i] == data[1] {
+				return rune(plainEscapes[i+1]), 2, nil
+			}
+		}
+		return 0, 0, fmt.Errorf("%q is no escape of a JSON string", data[:2])
+	}
+	size, whole := checkEscape(data)
+	if !whole {
+		return 0, 0, fmt.Errorf("the escape %.6s is half a character (a lone surrogate)", data)
+	}
+	first, ok := hex4(data)
+	if !ok {
+		return 0, 0, fmt.Errorf("%q is no escape of a JSON string", data[:min(6, len(data))])
+	}
+	if size == 6 {
+		return rune(first), size, nil
+	}
+	second, _ := hex4(data[6:]) // checkEscape has seen it
+	return utf16.DecodeRune(rune(first), rune(second)), size, nil
 }
