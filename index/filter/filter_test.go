@@ -132,6 +132,12 @@ func TestFilterIsLimitedInItsCompactForm(t *testing.T) {
 	parse(t, spaced)
 	escaped := `{"k":"` + strings.Repeat(`\u0078`, filter.MaxFilterBytes-8) + `"}`
 	parse(t, escaped)
+	if _, err := filter.ParseUpTo(5000, []byte(of(5000))); err != nil {
+		t.Error(err)
+	}
+	if _, err := filter.ParseUpTo(5000, []byte(of(5001))); err == nil || !strings.Contains(err.Error(), "at most 5000") {
+		t.Errorf("got %v, want a refusal that names the limit", err)
+	}
 }
 
 func TestKeysAreLimitedInCharacters(t *testing.T) {

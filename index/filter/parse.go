@@ -38,14 +38,18 @@ type field struct {
 	value any
 }
 
-// Parse reads a filter: a JSON object that is not empty.
-func Parse(raw []byte) (Filter, error) {
+// Parse reads a filter: a JSON object that is not empty and has at most
+// MaxFilterBytes in its compact form.
+func Parse(raw []byte) (Filter, error) { return ParseUpTo(MaxFilterBytes, raw) }
+
+// ParseUpTo is Parse with another limit on the compact form.
+func ParseUpTo(maxBytes int, raw []byte) (Filter, error) {
 	fields, err := decode(raw)
 	if err != nil {
 		return Filter{}, err
 	}
-	if n := len(appendJSON(nil, fields)); n > MaxFilterBytes {
-		return Filter{}, fault.For(ReasonFilter, "filter has %d bytes as compact JSON; at most %d are allowed", n, MaxFilterBytes)
+	if n := len(appendJSON(nil, fields)); n > maxBytes {
+		return Filter{}, fault.For(ReasonFilter, "filter has %d bytes as compact JSON; at most %d are allowed", n, maxBytes)
 	}
 	if len(fields) == 0 {
 		return Filter{}, fault.For(ReasonFilter, `filter is empty; name at least one property, such as {"genre":"noir"}, or leave the filter out`)
