@@ -129,10 +129,10 @@ func TestARevokedKeyOpensNothingAtOnce(t *testing.T) {
 	h.do("DELETE", "/client/v4/accounts/local/nearside/keys/key-2", nil, boss).want(t, 404, 10404, "key-2")
 
 	for body, fragment := range map[string]string{
-		`{"scope":"owner"}`:                          "owner",
+		`{"scope":"owner"}`:                           "owner",
 		`{"scope":"read","filter":{"a":{"$near":1}}}`: "$near",
-		`{"scope":"read","filter":7}`:                "filter",
-		`{"scope":5}`:                                "scope: expected a string",
+		`{"scope":"read","filter":7}`:                 "filter",
+		`{"scope":5}`:                                 "scope: expected a string",
 	} {
 		a := h.do("POST", "/client/v4/accounts/local/nearside/keys", strings.NewReader(body), "Content-Type: application/json", boss)
 		if a.status != 400 || !strings.Contains(a.body, fragment) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func TestTheGateLetsInWorkThenQueuesThenRefuses(t *testing.T) {
 	queued := make(chan error, 1)
 	background(t, func() { queued <- g.enter(context.Background()) })
 	for g.waiting.Load() == 0 {
-		// The third is on its way into the queue.
+		runtime.Gosched() // the third is on its way into the queue
 	}
 	f := fault.As(g.enter(t.Context()))
 	if f == nil || f.Kind != fault.Busy || f.RetryAfter <= 0 {
@@ -87,7 +88,7 @@ func TestACallThatWaitsForItsBodyHoldsNoSlot(t *testing.T) {
 	c := h.dial()
 	fmt.Fprintf(c, "POST /take HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000\r\n\r\n%09000d", 0)
 	for h.server.watch.size() == 0 {
-		// The slow call is on its way to its handler.
+		runtime.Gosched() // the slow call is on its way to its handler
 	}
 	for range 20 {
 		h.do("GET", "/quick", nil).want(t, 200, 0)

@@ -113,7 +113,6 @@ func TestUnbuiltCloudflareRoutesSaySo(t *testing.T) {
 		"/client/v4/accounts/local/workers/scripts/x":           "Workers",
 		"/client/v4/accounts/local/autorag/rags":                "AI Search",
 		"/client/v4/accounts/local/ai-search/instances":         "AI Search",
-		"/client/v4/accounts/local/ai/finetunes":                "fine-tunes",
 		"/client/v4/zones":                                      "Zones",
 		"/client/v4/accounts/local/ai/tomarkdown":               "Markdown",
 		"/client/v4/accounts/local/workers/scripts/%2e%2e/x/yz": "Workers",

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func TestTwoThousandSlowClientsDoNotStopOthers(t *testing.T) {
 		}
 	}
 	for h.server.watch.size() < slow/len(stalls) {
-		// The stalled bodies are on their way to their handlers.
+		runtime.Gosched() // the stalled bodies are on their way to their handlers
 	}
 	var others sync.WaitGroup
 	for range 4 {
@@ -134,13 +135,13 @@ func TestConnectionsBeyondTheCapAreTurnedAway(t *testing.T) {
 	h.next(readers[0]).want(t, 200, 0)
 }
 
-// failing is a listener that runs out of descriptors now and then.
-type failing struct {
+// starved is a listener that runs out of descriptors now and then.
+type starved struct {
 	net.Listener
 	errors chan error
 }
 
-func (f failing) Accept() (net.Conn, error) {
+func (f starved) Accept() (net.Conn, error) {
 	select {
 	case err := <-f.errors:
 		return nil, err
@@ -157,7 +158,7 @@ func TestALackOfDescriptorsDoesNotEndTheServer(t *testing.T) {
 	}
 	errors := make(chan error, 1)
 	errors <- fmt.Errorf("accept4: too many open files")
-	l := newListener(failing{inner, errors}, nil, Config{}.withDefaults())
+	l := newListener(starved{inner, errors}, nil, Config{}.withDefaults())
 	defer l.Close()
 	client, err := net.Dial("tcp", inner.Addr().String())
 	if err != nil {
