@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 
 	"nearside/fault"
 )
@@ -148,19 +149,41 @@ func Texts(path string, raw json.RawMessage, most int) ([]string, error) {
 	return list, nil
 }
 
-// elements reads a list of 1 to most elements.
+// elements reads a list of 1 to most elements. Those beyond are counted and not kept.
 func elements(path string, raw json.RawMessage, most int) ([]json.RawMessage, error) {
-	var list []json.RawMessage
-	if typeOf(raw) != "array" || json.Unmarshal(raw, &list) != nil {
+	if typeOf(raw) != "array" {
 		return nil, badInput("Type mismatch of '%s', '%s' not in 'array'", path, typeOf(raw))
 	}
-	if len(list) == 0 {
+	var kept []json.RawMessage
+	count := 0
+	for element := range eachElement(raw) {
+		if count++; count <= most {
+			kept = append(kept, element)
+		}
+	}
+	if count == 0 {
 		return nil, badInput("Length of '%s' must be >= 1", path)
 	}
-	if len(list) > most {
-		return nil, badInput("Length of '%s' must be <= %d, and is %d; send the rest in another call", path, most, len(list))
+	if count > most {
+		return nil, badInput("Length of '%s' must be <= %d, and is %d; send the rest in another call", path, most, count)
 	}
-	return list, nil
+	return kept, nil
+}
+
+// eachElement goes through a valid JSON array.
+func eachElement(array json.RawMessage) iter.Seq[json.RawMessage] {
+	return func(yield func(json.RawMessage) bool) {
+		decoder := json.NewDecoder(bytes.NewReader(array))
+		if _, err := decoder.Token(); err != nil {
+			return
+		}
+		for decoder.More() {
+			var element json.RawMessage
+			if decoder.Decode(&element) != nil || !yield(element) {
+				return
+			}
+		}
+	}
 }
 
 // text reads one text of at least one character.

@@ -75,7 +75,7 @@ func checkTexts(texts []Text) error {
 		return fault.For(ReasonTexts, "the batch is empty; send at least one text")
 	}
 	if len(texts) > MaxTexts {
-		return fault.For(ReasonTexts, "too many texts in payload; max batch size is %d, got %d; send the rest in another call", MaxTexts, len(texts))
+		return fault.For(ReasonTexts, "too many texts in payload; max batch size is %d, got at least %d; send the rest in another call", MaxTexts, len(texts))
 	}
 	for i, t := range texts {
 		switch {

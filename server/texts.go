@@ -27,6 +27,25 @@ type textObject struct {
 	Metadata  json.RawMessage `json:"metadata"`
 }
 
+// textList is the texts of a batch, read only one further than are allowed.
+type textList []textObject
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *textList) UnmarshalJSON(array []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(array))
+	if first, err := decoder.Token(); err != nil || first != json.Delim('[') {
+		return badJSON("texts: expected an array")
+	}
+	for decoder.More() && len(*l) <= rag.MaxTexts {
+		var o textObject
+		if err := decoder.Decode(&o); err != nil {
+			return err
+		}
+		*l = append(*l, o)
+	}
+	return nil
+}
+
 // text checks what rag cannot see, and compacts the metadata.
 func (o textObject) text() (rag.Text, error) {
 	t := rag.Text{ID: o.ID, Text: o.Text, Title: o.Title, Namespace: o.Namespace}
@@ -78,12 +97,12 @@ func (c *call) texts() ([]rag.Text, error) {
 	if err != nil {
 		return nil, err
 	}
-	var objects []textObject
+	var objects textList
 	if c.mediaType() == typeNDJSON {
 		objects, err = textLines(body)
 	} else {
 		var request struct {
-			Texts []textObject `json:"texts"`
+			Texts textList `json:"texts"`
 		}
 		err = decodeJSON(body, &request)
 		objects = request.Texts
@@ -101,8 +120,8 @@ func (c *call) texts() ([]rag.Text, error) {
 }
 
 // textLines reads one text a line, one more than are allowed at most.
-func textLines(body []byte) ([]textObject, error) {
-	var objects []textObject
+func textLines(body []byte) (textList, error) {
+	var objects textList
 	number := 0
 	for line := range bytes.Lines(body) {
 		number++
