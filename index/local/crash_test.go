@@ -96,6 +96,7 @@ func contents(x index.Index) (string, error) {
 }
 
 func TestCrashAtAnyFileOperationLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	var whole life
 	count := disktest.Count()
 	if err := whole.run(t.TempDir(), count.Hook); err != nil {
@@ -108,7 +109,7 @@ func TestCrashAtAnyFileOperationLosesNothingAcknowledged(t *testing.T) {
 	}
 	if !*long {
 		rand.Shuffle(total, func(i, j int) { points[i], points[j] = points[j], points[i] })
-		points = points[:min(total, 25)]
+		points = points[:min(total, 15)]
 	}
 	t.Logf("%d of %d file operations", len(points), total)
 	for _, k := range points {
@@ -163,6 +164,7 @@ func (l *life) checkAfter(t *testing.T, k int, path string, whole life) {
 }
 
 func TestCrashWhileGapsAreClosedLosesNothing(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, nil)
 	x := h.create(t, 1)
 	for version := range 10 {

@@ -17,6 +17,7 @@ import (
 )
 
 func TestParkedIndexesAnswerAsIfTheyWereOpen(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, func(h *home) { h.options.MaxOpen = 4 })
 	const indexes, rounds = 12, 15
 	var all sync.WaitGroup
@@ -61,6 +62,7 @@ func retryBusy(do func() error) error {
 }
 
 func TestWhatDoesNotFitInMemoryIsRefusedWithTheNumbers(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, func(h *home) { h.options.MemoryBytes = 4 << 20 })
 	x, err := h.Create(t.Context(), 1, index.Config{Dimensions: 1536, Metric: index.DotProduct})
 	if err != nil {
@@ -98,6 +100,7 @@ func TestWhatDoesNotFitInMemoryIsRefusedWithTheNumbers(t *testing.T) {
 }
 
 func TestDamagedIndexIsOutOfServiceAndOthersKeepServing(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, nil)
 	fillSmall(t, h.create(t, 1))
 	fillSmall(t, h.create(t, 2))
@@ -131,6 +134,7 @@ func TestDamagedIndexIsOutOfServiceAndOthersKeepServing(t *testing.T) {
 }
 
 func TestCheckFindsNothingInASoundDirectoryAndNamesWhatIsDerived(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, nil)
 	x := h.create(t, 1)
 	fillSmall(t, x)
@@ -151,6 +155,7 @@ func TestCheckFindsNothingInASoundDirectoryAndNamesWhatIsDerived(t *testing.T) {
 }
 
 func TestRowsAreRebuiltFromTheRecordsWithProgress(t *testing.T) {
+	t.Parallel()
 	var steps []string
 	h := openHome(t, func(h *home) {
 		h.options.Progress = func(n index.Number, done, total int) { steps = append(steps, fmt.Sprintf("%d: %d/%d", n, done, total)) }
@@ -176,6 +181,7 @@ func TestRowsAreRebuiltFromTheRecordsWithProgress(t *testing.T) {
 }
 
 func TestRowThatGoesBadInUseIsMended(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, nil)
 	x := h.create(t, 1)
 	upsert(t, x, records(0, 100, 1)...)
@@ -204,6 +210,7 @@ func TestRowThatGoesBadInUseIsMended(t *testing.T) {
 }
 
 func TestInterruptedCreationIsNoIndexAndTheNumberCanBeUsed(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, nil)
 	if err := os.MkdirAll(filepath.Join(h.path, "indexes", "7"), 0o700); err != nil {
 		t.Fatal(err)
@@ -233,6 +240,7 @@ func snapshotOf(t testing.TB, x index.Index) []byte {
 }
 
 func TestSnapshotIsVerifiedWholeBeforeTheIndexExists(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, nil)
 	x := h.create(t, 1)
 	fillSmall(t, x)
@@ -241,7 +249,7 @@ func TestSnapshotIsVerifiedWholeBeforeTheIndexExists(t *testing.T) {
 	if err != nil || m.Count != count(t, x) || m.Sequence != 8 || m.Dimensions != 4 || m.Metric != index.Cosine {
 		t.Fatalf("manifest %+v, %v", m, err)
 	}
-	step := 997
+	step := 4999
 	if *long {
 		step = 41
 	}
@@ -271,6 +279,7 @@ func TestSnapshotIsVerifiedWholeBeforeTheIndexExists(t *testing.T) {
 }
 
 func TestSnapshotTakenWhileWritingIsOneState(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, nil)
 	x := h.create(t, 1)
 	upsert(t, x, records(0, 500, 0)...)
@@ -319,6 +328,7 @@ func TestSnapshotTakenWhileWritingIsOneState(t *testing.T) {
 }
 
 func TestCloseIsIdempotentAndLaterCallsFail(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, nil)
 	x := h.create(t, 1)
 	engine := h.Engine

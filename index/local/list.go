@@ -153,28 +153,24 @@ func (s *store) idsAfter(ctx context.Context, v *view, visible *roaring.Bitmap, 
 		return sortedIDs(v, visible, after, most), nil
 	}
 	var ids []index.VectorID
-	err := s.db.View(ctx, func(tx *disk.Tx) error {
-		// A version of a state is alive or dead by now, so that it is found by one of the two.
-		for _, sql := range []string{
-			`SELECT id, slot FROM records WHERE died IS NULL AND id > ? ORDER BY id`,
-			`SELECT id, slot FROM records WHERE died IS NOT NULL AND id > ? ORDER BY id`,
-		} {
-			found := 0
-			err := each(tx, sql, func(r *disk.Row) error {
-				if !visible.Contains(slot(r.Int(1))) {
-					return nil
-				}
-				ids = append(ids, index.VectorID(r.Text(0)))
-				if found++; found == most {
-					return errEnough
-				}
-				return nil
-			}, string(after))
-			if err != nil {
-				return err
-			}
+	take := func(r *disk.Row) error {
+		if visible.Contains(slot(r.Int(1))) {
+			ids = append(ids, index.VectorID(r.Text(0)))
 		}
 		return nil
+	}
+	err := s.db.View(ctx, func(tx *disk.Tx) error {
+		// What the view shows is alive still, or has died since.
+		err := each(tx, `SELECT id, slot FROM records WHERE died IS NULL AND id > ? ORDER BY id`, func(r *disk.Row) error {
+			if len(ids) == most {
+				return errEnough
+			}
+			return take(r)
+		}, string(after))
+		if err != nil {
+			return err
+		}
+		return tx.Each(`SELECT id, slot FROM records WHERE died > ? AND id > ?`, take, uint64(v.sequence()), string(after))
 	})
 	slices.Sort(ids)
 	return ids[:min(most, len(ids))], err

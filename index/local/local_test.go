@@ -86,9 +86,15 @@ func harness(t *testing.T) indextest.Harness {
 	}}
 }
 
-func TestConformance(t *testing.T) { indextest.Run(t, harness) }
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	indextest.Run(t, harness)
+}
 
-func TestRandomOperations(t *testing.T) { indextest.Random(t, harness) }
+func TestRandomOperations(t *testing.T) {
+	t.Parallel()
+	indextest.Random(t, harness)
+}
 
 // create makes an index of four dimensions.
 func (h *home) create(t testing.TB, n index.Number) index.Index {

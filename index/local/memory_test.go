@@ -39,7 +39,7 @@ func resident(t testing.TB) (bytes int64, files int) {
 }
 
 func TestManySmallIndexesFitInLittleMemory(t *testing.T) {
-	indexes := 80
+	indexes := 30
 	if *long {
 		indexes = 5000
 	}

@@ -26,6 +26,9 @@ func (s *store) needs(records int) int64 {
 
 // makeRoom asks for the memory that so many more records take.
 func (s *store) makeRoom(more int) error {
+	if s.views.newest.Load().table.full() {
+		return fault.New(fault.Unavailable, "the ids of the index take %d bytes, which is the most it can have in use; close nearside and start it again, which frees those of deleted records", maxArena)
+	}
 	return s.grant(s.views.newest.Load().count + int(s.graves.count.Load()) + more)
 }
 

@@ -39,6 +39,7 @@ func list(t *testing.T, x index.Index, cursor string, n int) index.Page {
 }
 
 func TestSupersededVersionsStayWhileACursorMayAskForThem(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, nil)
 	x := h.create(t, 1)
 	upsert(t, x, records(0, 100, 1)...)
@@ -92,6 +93,7 @@ func TestSupersededVersionsStayWhileACursorMayAskForThem(t *testing.T) {
 }
 
 func TestCursorAnswersFromItsStateAfterARestart(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, nil)
 	x := h.create(t, 1)
 	upsert(t, x, records(0, 10, 1)...)
@@ -111,6 +113,7 @@ func TestCursorAnswersFromItsStateAfterARestart(t *testing.T) {
 }
 
 func TestCursorWhoseVersionsWerePurgedIsExpired(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, nil)
 	x := h.create(t, 1)
 	upsert(t, x, records(0, 30, 1)...)
@@ -130,6 +133,7 @@ func TestCursorWhoseVersionsWerePurgedIsExpired(t *testing.T) {
 }
 
 func TestAgeReadsTheStateOfThatTimeWithItsOwnVersions(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, func(h *home) { h.options.MaxAge = time.Minute })
 	x := h.create(t, 1)
 	for version := range 10 {
@@ -156,6 +160,7 @@ func TestAgeReadsTheStateOfThatTimeWithItsOwnVersions(t *testing.T) {
 }
 
 func TestChurnLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
 	rounds := 10
 	if *long {
 		rounds = 500
@@ -188,6 +193,7 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 }
 
 func TestGapsAreClosedWhenAnIndexIsOpened(t *testing.T) {
+	t.Parallel()
 	h := openHome(t, func(h *home) { h.options.MaxAge = time.Minute })
 	x := h.create(t, 1)
 	for version := range 12 {

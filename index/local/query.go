@@ -66,6 +66,9 @@ func (s *store) scan(ctx context.Context, v *view, vector []float32, k int, matc
 			hits, compared, err = sc.run(ctx, s.engine.pool)
 		}
 	}
+	if ctx.Err() != nil {
+		return nil, canceled(ctx.Err())
+	}
 	e.Plan, e.Candidates = index.PlanScan, compared
 	return hits, err
 }

@@ -30,7 +30,7 @@ var schema = disk.Schema{
 		`CREATE TABLE records (slot INTEGER PRIMARY KEY, born INTEGER NOT NULL, died INTEGER, sum INTEGER NOT NULL,
 			id TEXT NOT NULL, namespace TEXT NOT NULL, metadata TEXT, title TEXT NOT NULL, text TEXT NOT NULL)`,
 		`CREATE UNIQUE INDEX records_alive ON records (id) WHERE died IS NULL`,
-		`CREATE INDEX records_dead ON records (id) WHERE died IS NOT NULL`,
+		`CREATE INDEX records_dead ON records (died) WHERE died IS NOT NULL`,
 		`CREATE TABLE vectors (slot INTEGER PRIMARY KEY, data BLOB NOT NULL)`,
 		`CREATE TABLE metadata_indexes (number INTEGER PRIMARY KEY, property TEXT NOT NULL, type TEXT NOT NULL,
 			created INTEGER NOT NULL, backfilled INTEGER NOT NULL, dropped INTEGER)`,
@@ -109,7 +109,8 @@ func insertRecord(tx *disk.Tx, s slot, born index.Sequence, r *index.Record) err
 	if err != nil {
 		return err
 	}
-	return tx.Exec(`INSERT INTO vectors (slot, data) VALUES (?, ?)`, int64(s), encodeVector(r.Values))
+	// The numbers lie in memory as they do in the file: openRows refuses machines where they do not.
+	return tx.Exec(`INSERT INTO vectors (slot, data) VALUES (?, ?)`, int64(s), bytesOf(r.Values))
 }
 
 // living is the version of a record that is alive inside a write transaction.
@@ -142,14 +143,6 @@ func rawJSON(r *disk.Row, column int) json.RawMessage {
 
 func killRecord(tx *disk.Tx, s slot, at index.Sequence) error {
 	return tx.Exec(`UPDATE records SET died = ? WHERE slot = ?`, uint64(at), int64(s))
-}
-
-func encodeVector(values []float32) []byte {
-	b := make([]byte, 0, 4*len(values))
-	for _, v := range values {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
-	}
-	return b
 }
 
 func decodeVector(dst []float32, b []byte) {

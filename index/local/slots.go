@@ -36,7 +36,6 @@ type slotTable struct {
 	names  arena
 	seed   maphash.Seed
 	ids    atomic.Pointer[idIndex]
-	owned  int // chunks that are not nil; the writer's
 	slots  int // slots added; the writer's
 }
 
@@ -112,16 +111,7 @@ func (t *slotTable) own(s slot) *slotChunk {
 	c := new(slotChunk)
 	chunks = append(chunks, c)
 	t.chunks.Store(&chunks)
-	t.owned++
 	return c
-}
-
-// sizeBytes is the memory the table holds.
-func (t *slotTable) sizeBytes() int64 {
-	size := int64(len(t.ids.Load().cells)) * 4
-	size += int64(len(*t.names.blocks.Load())) * arenaBlock
-	size += int64(t.owned)*int64(unsafe.Sizeof(slotChunk{})) + 8*int64(len(*t.chunks.Load()))
-	return size
 }
 
 // idIndex finds the newest slot of an id: open addressing, at most three
@@ -168,6 +158,12 @@ func (x *idIndex) grown(t *slotTable) *idIndex {
 	}
 	return larger
 }
+
+// maxArena is how many bytes of ids a slot table takes: what a reference can reach, less a batch.
+const maxArena = 1<<32 - 1<<28
+
+// full reports whether no more ids should be added.
+func (t *slotTable) full() bool { return len(*t.names.blocks.Load())*arenaBlock > maxArena }
 
 // arenaBlock is the unit in which memory for ids is taken.
 const arenaBlock = 16 << 10

@@ -99,7 +99,12 @@ func (s *store) putRows(c *change) error {
 	for i, a := range c.added {
 		vectors[i] = a.record.Values
 	}
-	return s.rows.put(c.added[0].slot, vectors...)
+	err := s.rows.put(c.added[0].slot, vectors...)
+	if err != nil && fault.As(err) == nil {
+		err = fault.New(fault.Unavailable, "%s cannot be written: it needs %d bytes more; nothing was changed, reading goes on, writing will when the disk has room and works",
+			s.dir.Path(rowsFile), len(vectors)*s.rows.stride).Because(err)
+	}
+	return err
 }
 
 func (s *store) putOne(tx *disk.Tx, c *change, r *index.Record, gate *scopeGate, replace bool) error {
