@@ -47,13 +47,13 @@ func genericSoftmax(x []float32, scale float32) {
 	for _, v := range x {
 		highest = max(highest, v)
 	}
-	var sum float32
+	var sum float64
 	for i, v := range x {
-		e := float32(math.Exp(float64((v - highest) * scale)))
-		x[i] = e
+		e := math.Exp(float64((v - highest) * scale))
+		x[i] = float32(e)
 		sum += e
 	}
-	inverse := 1 / sum
+	inverse := float32(1 / sum)
 	for i := range x {
 		x[i] *= inverse
 	}

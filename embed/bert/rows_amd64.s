@@ -1,7 +1,7 @@
 #include "textflag.h"
 
 // The functions of single rows: GELU, softmax, layer normalization. Lengths are
-// multiples of 16. Constants come spread over eight numbers, from constants_amd64.go.
+// multiples of 16. Constants come spread over eight numbers, from constants.go.
 
 // func avx2GELU(x *float32, n int, constants *[20][8]float32)
 //

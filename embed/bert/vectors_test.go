@@ -97,7 +97,7 @@ func TestVectorsAreThoseOfAnIndependentImplementation(t *testing.T) {
 			var texts []string
 			var want []reference
 			for _, r := range refs {
-				if *long || r.Tokens <= 20 || !slow(k) {
+				if *long || r.Tokens <= 10 || !slow(k) {
 					texts, want = append(texts, r.Text), append(want, r)
 				}
 			}

@@ -1,4 +1,8 @@
+//go:build amd64 || arm64
+
 package bert
+
+// The numbers of the assembly in rows_amd64.s and rows_arm64.s.
 
 import "math"
 
