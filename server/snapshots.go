@@ -12,6 +12,10 @@ import (
 // typeSnapshot is the media type of a snapshot as a stream.
 const typeSnapshot = "application/octet-stream"
 
+// maxSnapshot is the largest snapshot that can be put back: twenty million
+// vectors of 1,536 dimensions have an eighth of it.
+const maxSnapshot = 1 << 40
+
 // snapshotObject is a snapshot kept in the data directory.
 type snapshotObject struct {
 	ID       string          `json:"id"`
@@ -74,6 +78,26 @@ func streamSnapshot(s *Server, c *call) error {
 		_, err := s.parts.Vectorize.WriteSnapshot(c, c.account, name, time.Now(), w)
 		return err
 	})
+}
+
+// putSnapshot answers PUT …/nearside/indexes/{index}/snapshot: a snapshot that
+// streamSnapshot once gave, here or on another machine, is put in the place of
+// the index's records, or makes the index. With ?dry_run=true it is verified only.
+func putSnapshot(s *Server, c *call) error {
+	src, err := c.body()
+	if err != nil {
+		return err
+	}
+	var contents vectorize.Contents
+	if c.queryParam("dry_run") == "true" {
+		contents, err = s.parts.Vectorize.Verify(c, src)
+	} else {
+		contents, err = s.parts.Vectorize.Restore(c, c.account, c.param(indexParam), src)
+	}
+	if err != nil {
+		return err
+	}
+	return c.reply(newContentsObject(contents))
 }
 
 // getSnapshot answers GET …/nearside/indexes/{index}/snapshots/{snapshot} with its bytes.
