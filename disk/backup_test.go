@@ -28,6 +28,7 @@ func backup(t *testing.T, changes uint64) []byte {
 }
 
 func TestABackupTakenWhileWritingIsTheStateOfItsHead(t *testing.T) {
+	t.Parallel()
 	for _, logPages := range []int{4, 20, 1000} { // checkpoints often, now and then, never
 		d := disktest.OpenDir(t, t.TempDir(), disk.Options{LogPages: logPages})
 		db := disktest.OpenDB(t, d, "a.db", rows)
@@ -88,6 +89,7 @@ func (s slow) Write(p []byte) (int, error) {
 }
 
 func TestADamagedBackupIsRefusedAndLeavesNothing(t *testing.T) {
+	t.Parallel()
 	good := backup(t, 12)
 	foreign := bytes.Clone(good)
 	for name, bad := range map[string][]byte{
@@ -145,6 +147,7 @@ func rotten(b []byte) []byte {
 }
 
 func TestABackupOfAnotherSchemaIsRefused(t *testing.T) {
+	t.Parallel()
 	good := backup(t, 3)
 	d := disktest.OpenDir(t, t.TempDir(), disk.Options{})
 	for _, s := range []disk.Schema{
@@ -159,6 +162,7 @@ func TestABackupOfAnotherSchemaIsRefused(t *testing.T) {
 }
 
 func TestInstallReplacesNothing(t *testing.T) {
+	t.Parallel()
 	good := backup(t, 3)
 	d := disktest.OpenDir(t, t.TempDir(), disk.Options{})
 	db, err := d.OpenDB("a.db", rows)
@@ -179,6 +183,7 @@ func TestInstallReplacesNothing(t *testing.T) {
 
 // A copy must not pass for the original whose witness it does not have.
 func TestAnInstalledDatabaseDoesNotTakeTheOriginalsWitness(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	reopen(t, path, func(d *disk.Dir, db *disk.DB) {
 		mustChange(t, db, 3)
@@ -199,6 +204,7 @@ func TestAnInstalledDatabaseDoesNotTakeTheOriginalsWitness(t *testing.T) {
 }
 
 func TestABackupStopsWhenItsCallerGoes(t *testing.T) {
+	t.Parallel()
 	db := disktest.Open(t, rows)
 	mustChange(t, db, 5)
 	gone, cancel := context.WithCancel(ctx)

@@ -12,6 +12,7 @@ import (
 )
 
 func TestAColdCheckFindsWhatIsWrongAndChangesNothing(t *testing.T) {
+	t.Parallel()
 	closed, killed := closedDirectory(t), killedDirectory(t, false)
 	for _, c := range []struct {
 		name  string
@@ -73,6 +74,7 @@ func TestAColdCheckFindsWhatIsWrongAndChangesNothing(t *testing.T) {
 }
 
 func TestACheckOfAnOpenDatabaseSeesItsWitness(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	reopen(t, path, func(d *disk.Dir, db *disk.DB) {
 		mustChange(t, db, 5)

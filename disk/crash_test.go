@@ -161,7 +161,8 @@ func points(t *testing.T, sample int) []int {
 }
 
 func TestAcknowledgedChangesSurviveACrashAtAnyOperation(t *testing.T) {
-	for _, k := range points(t, 20) {
+	t.Parallel()
+	for _, k := range points(t, 15) {
 		path := t.TempDir()
 		l, err := live(path, disktest.CrashAt(k).Hook)
 		t.Run("", func(t *testing.T) { inspect(t, path, l) })
@@ -172,8 +173,9 @@ func TestAcknowledgedChangesSurviveACrashAtAnyOperation(t *testing.T) {
 }
 
 func TestAcknowledgedChangesSurviveAPowerCutAtAnyOperation(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
-	for _, k := range points(t, 12) {
+	for _, k := range points(t, 6) {
 		path := t.TempDir()
 		cut := disktest.NewPowerCut(t, path, k)
 		l, err := live(path, cut.Hook)
@@ -192,8 +194,9 @@ func TestAcknowledgedChangesSurviveAPowerCutAtAnyOperation(t *testing.T) {
 }
 
 func TestAFaultAtAnyOperationIsReportedOrHarmless(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []error{disktest.ErrInjected, syscall.ENOSPC, io.ErrShortWrite} {
-		for _, k := range points(t, 8) {
+		for _, k := range points(t, 6) {
 			path := t.TempDir()
 			// An error here may or may not stop the workload; what it acknowledged counts.
 			l, err := live(path, disktest.FailAt(k, fault).Hook)

@@ -18,7 +18,7 @@ import (
 	"nearside/fault"
 )
 
-// TestMain lets the test program be a second process that owns a directory.
+// TestMain lets the test program be a second process that owns a directory, or writes to it.
 func TestMain(m *testing.M) {
 	if path := os.Getenv("DISK_TEST_OWNER"); path != "" {
 		if _, err := disk.OpenDir(path, disk.Options{Command: "the first"}); err != nil {
@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Println("owned")
 		io.Copy(io.Discard, os.Stdin) // until it is killed
+	}
+	if path := os.Getenv("DISK_TEST_WRITER"); path != "" {
+		fmt.Println(keepWriting(path))
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }

@@ -37,6 +37,7 @@ func openWith(t *testing.T, path string, faults *disktest.Faults, changes uint64
 }
 
 func TestAfterAFailedSyncTheDatabaseIsReadOnlyAndSaysSo(t *testing.T) {
+	t.Parallel()
 	for suffix, cause := range map[string]error{"-wal": syscall.EIO, ".head": syscall.EIO, "l": syscall.ENOSPC} {
 		t.Run(suffix, func(t *testing.T) {
 			faults := on(disktest.Count(), disk.OpSync, suffix)
@@ -62,6 +63,7 @@ func TestAfterAFailedSyncTheDatabaseIsReadOnlyAndSaysSo(t *testing.T) {
 }
 
 func TestAFullDiskRefusesWritesWithTheNumbersAndRecovers(t *testing.T) {
+	t.Parallel()
 	faults := on(disktest.Count(), disk.OpWrite, "-wal")
 	db := openWith(t, t.TempDir(), faults, 5)
 	for _, err := range []error{syscall.ENOSPC, io.ErrShortWrite} {
@@ -91,6 +93,7 @@ func TestAFullDiskRefusesWritesWithTheNumbersAndRecovers(t *testing.T) {
 // When one caller fills the disk, SQLite undoes the transaction of all: each of
 // them is told, and nothing of any of them stays.
 func TestAFullDiskFailsEveryCallerOfTheGroup(t *testing.T) {
+	t.Parallel()
 	faults := on(disktest.Count(), disk.OpWrite, "-wal")
 	db := openWith(t, t.TempDir(), faults, 5)
 	var work sync.WaitGroup
@@ -117,6 +120,7 @@ func TestAFullDiskFailsEveryCallerOfTheGroup(t *testing.T) {
 }
 
 func TestADamagedPageIsReportedWhenItIsRead(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	reopen(t, path, func(_ *disk.Dir, db *disk.DB) { mustChange(t, db, 40) })
 	content := readDirectory(t, path)["a.db"]
@@ -144,6 +148,7 @@ func TestADamagedPageIsReportedWhenItIsRead(t *testing.T) {
 // The driver's own Sync of a new log syncs the log twice and its directory never:
 // after a power cut the log, and all in it, would be gone.
 func TestTheNameOfANewLogIsSynced(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	reopen(t, path, func(_ *disk.Dir, db *disk.DB) {})
 	var operations []string

@@ -11,6 +11,7 @@ import (
 )
 
 func TestIdleDatabasesAreParkedAndWakeUnchanged(t *testing.T) {
+	t.Parallel()
 	d := disktest.OpenDir(t, t.TempDir(), disk.Options{Connections: 6})
 	var all []*disk.DB
 	for i := range 15 {
@@ -31,6 +32,7 @@ func TestIdleDatabasesAreParkedAndWakeUnchanged(t *testing.T) {
 }
 
 func TestParkingDoesNotDisturbReadersAndWriters(t *testing.T) {
+	t.Parallel()
 	d := disktest.OpenDir(t, t.TempDir(), disk.Options{Connections: 3, LogPages: 10})
 	var all []*disk.DB
 	for i := range 6 {

@@ -129,6 +129,7 @@ func mustBeDetectedOrHarmless(t *testing.T, path, what string, undo func()) (det
 }
 
 func TestEveryFlippedByteIsDetectedOrHarmless(t *testing.T) {
+	t.Parallel()
 	states := map[string]directory{
 		"closed":                  closedDirectory(t),
 		"killed":                  killedDirectory(t, false),
@@ -159,7 +160,7 @@ func TestEveryFlippedByteIsDetectedOrHarmless(t *testing.T) {
 // flipped returns the offsets to damage in a file: the first hundred, where the
 // headers are, and a sample of the rest.
 func flipped(random *rand.Rand, size int) (offsets []int) {
-	chance := 12 / float64(size)
+	chance := 8 / float64(size)
 	if *long {
 		chance *= 20
 	}
@@ -189,6 +190,7 @@ func write(t *testing.T, path string, content []byte) {
 }
 
 func TestAFileCutShortOrGoneIsDetectedOrHarmless(t *testing.T) {
+	t.Parallel()
 	for state, files := range map[string]directory{"closed": closedDirectory(t), "killed": killedDirectory(t, false)} {
 		for name, content := range files {
 			path := t.TempDir()
@@ -215,6 +217,7 @@ func TestAFileCutShortOrGoneIsDetectedOrHarmless(t *testing.T) {
 // Byte 20 of the header says that pages have checksums. If it could be flipped
 // unseen, everything else could be too.
 func TestSwitchingTheChecksumsOffIsDetected(t *testing.T) {
+	t.Parallel()
 	for _, files := range []directory{closedDirectory(t), killedDirectory(t, false)} {
 		path := t.TempDir()
 		for bit := range 8 {
