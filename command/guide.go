@@ -19,6 +19,7 @@ import (
 const (
 	guideIndex    = "guide"
 	guideQuestion = "is my data safe when the power fails?"
+	routesPage    = "docs/routes.md"
 )
 
 // guideText is one section of the documentation.
@@ -95,6 +96,9 @@ func guideTexts(docs fs.FS) ([]guideText, error) {
 	}
 	var texts []guideText
 	for _, name := range names {
+		if name == routesPage {
+			continue // a table answers no question
+		}
 		raw, err := fs.ReadFile(docs, name)
 		if err != nil {
 			return nil, err
