@@ -26,8 +26,8 @@ type image struct {
 // until the image is closed.
 //
 // The log is reset only by a writer that finds all of it in the database file.
-// Either it is all there now, and then the image does not need it, or it will
-// not be all there before the image is closed.
+// Either it is all there now, and then the image does not need it, or, for want of
+// room or because of a View, it will not be before the image is closed.
 func (db *DB) image(ctx context.Context) (*image, error) {
 	if err := db.alone(ctx); err != nil {
 		return nil, err
@@ -43,11 +43,12 @@ func (db *DB) image(ctx context.Context) (*image, error) {
 		return nil, db.broken // it is open what the log holds
 	}
 	inLog, copied, err := db.writer.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
-	if err != nil {
+	full := errors.Is(err, sqlite3.FULL)
+	if err != nil && !full {
 		return nil, db.explain(err)
 	}
 	im := &image{head: db.head.Load()}
-	if err := im.open(db, inLog > copied); err != nil {
+	if err := im.open(db, full || inLog > copied); err != nil {
 		return nil, errors.Join(err, im.close())
 	}
 	db.copying.Store(true)

@@ -1,6 +1,7 @@
 package disk_test
 
 import (
+	"bytes"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -88,6 +89,44 @@ func TestAFullDiskRefusesWritesWithTheNumbersAndRecovers(t *testing.T) {
 	if err := db.Check(ctx); err != nil {
 		t.Error(err)
 	}
+}
+
+// The log cannot be copied into a database that cannot grow. It still holds everything.
+func TestOnAFullDiskADatabaseIsStillBackedUpAndChecked(t *testing.T) {
+	t.Parallel()
+	faults := on(disktest.Count(), disk.OpWrite, "/a.db")
+	db := openWith(t, t.TempDir(), faults, 20)
+	faults.Fail(syscall.ENOSPC)
+	var b bytes.Buffer
+	if head, err := db.Backup(ctx, &b); err != nil || head != 20 || !faults.Tripped() {
+		t.Errorf("head %d: %v", head, err)
+	}
+	if err := disk.VerifyBackup(&b, "the copy"); err != nil {
+		t.Error(err)
+	}
+	if err := db.Check(ctx); err != nil {
+		t.Error(err)
+	}
+	mustChange(t, db, 22)
+	faults.Fail(nil)
+	mustBe(t, db, 22)
+}
+
+func TestAFullDiskIsNamedWithItsNumbersForEveryFile(t *testing.T) {
+	t.Parallel()
+	faults := disktest.Count()
+	faults.Match = func(op disk.Op, _ string) bool { return op == disk.OpWrite }
+	d := disktest.OpenDir(t, t.TempDir(), disk.Options{Hook: faults.Hook})
+	faults.Fail(syscall.ENOSPC)
+	_, opening := d.OpenDB("b.db", rows)
+	writing := d.WriteAtomic("note", func(w io.Writer) error { _, err := w.Write(make([]byte, 100_000)); return err })
+	for name, err := range map[string]error{"b.db": opening, "note": writing} {
+		if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "disk is full") || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	faults.Fail(nil)
+	disktest.OpenDB(t, d, "b.db", rows)
 }
 
 // When one caller fills the disk, SQLite undoes the transaction of all: each of

@@ -52,10 +52,15 @@ func (f *File) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// WriteAt writes p at off.
+// WriteAt writes p at off. When the disk is full the error says how much room is wanted.
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	n, err := f.hook.write(f.f, f.path, p, off)
-	if err != nil && !isPathError(err) {
+	switch {
+	case err == nil:
+		return n, nil
+	case isFull(err):
+		return n, noRoom(f.path, int64(len(p)-n), err)
+	case !isPathError(err):
 		err = &fs.PathError{Op: "write", Path: f.path, Err: err}
 	}
 	return n, err

@@ -55,7 +55,7 @@ func (d directory) lay(t *testing.T, path string) {
 }
 
 // The states in which a process can leave a data directory, all at the same head.
-const flipHead = 7
+const flipHead = 6
 
 // closedDirectory was closed in good order.
 func closedDirectory(t *testing.T) directory {

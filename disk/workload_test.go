@@ -23,9 +23,12 @@ var rows = disk.Schema{Application: "test", Version: 1, Statements: []string{
 	`CREATE TABLE u (id INTEGER PRIMARY KEY, bytes INTEGER NOT NULL) STRICT`,
 }}
 
-// blob is the value that the n-th change writes: from a few bytes to some overflow pages.
+// blob is the value that the n-th change writes: small, and now and then larger than a page.
 func blob(n uint64) []byte {
-	size := 20 + int(n*7919%40)*int(n*104729%1000)
+	size := 20 + int(n*104729%700)
+	if n%6 == 0 {
+		size += 30_000
+	}
 	return bytes.Repeat(binary.LittleEndian.AppendUint64(nil, n*0x9E3779B97F4A7C15), size/8+1)
 }
 
