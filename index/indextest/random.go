@@ -14,7 +14,7 @@ import (
 
 var (
 	seed = flag.Uint64("seed", 0, "seed of the random operations; 0 takes one from the clock")
-	ops  = flag.Int("ops", 400, "random operations of each kind of index")
+	ops  = flag.Int("ops", 250, "random operations of each kind of index")
 )
 
 // Random does random operations on an engine and on the oracle, side by side, and

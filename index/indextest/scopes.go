@@ -180,6 +180,12 @@ var ageTests = []test{
 		for age, want := range [][]index.VectorID{nil, nil, {"a"}, nil} {
 			r.ids(matched(r.query(x, q, index.Read{Age: time.Duration(age) * tick})), want...)
 		}
+		q = index.Query{ID: "a", TopK: 1, Metadata: index.IndexedMetadata}
+		for age, want := range []string{`{"k":"v"}`, "", `{"k":"v"}`} {
+			if got := r.query(x, q, index.Read{Age: time.Duration(age) * tick}).Matches[0].Metadata; string(got) != want {
+				r.Errorf("%d mutations ago the indexed metadata was %s, want %s", age, got, want)
+			}
+		}
 	}},
 	{"a listing of an old state goes on as it began", func(r *rig) {
 		x := r.create(1, index.Euclidean)
