@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -153,7 +155,7 @@ func TestAccountIDsThatCannotBeAreRefused(t *testing.T) {
 func TestEveryRouteHoldsItsBodyLimit(t *testing.T) {
 	table := harmless()
 	for i := range table {
-		table[i].Handle = takeAll
+		table[i].Handle = countAll
 	}
 	h := start(t, Config{BodyBytes: 1 << 40}, table...)
 	tried := map[string]bool{}
@@ -166,7 +168,26 @@ func TestEveryRouteHoldsItsBodyLimit(t *testing.T) {
 		tried[kind] = true
 		tooLarge := map[family]int{platformAPI: 10413, nearsideAPI: 10413, vectorizeAPI: 40026, workersAI: 3006}[r.Family]
 		path := concrete(r, "local")
+		if r.limit() > 256<<20 { // too much to send in a test; the head of the request says enough
+			c := h.dial()
+			fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%0*d", r.Method, path, r.limit()+1, prefetched, 0)
+			h.next(bufio.NewReader(c)).want(t, 413, tooLarge, count(r.limit()))
+			continue
+		}
 		h.do(r.Method, path, zeroBody(r.limit())).want(t, 200, 0, fmt.Sprint(r.limit()))
 		h.do(r.Method, path, zeroBody(r.limit()+1)).want(t, 413, tooLarge, count(r.limit()))
 	}
+}
+
+// countAll replies with the number of bytes its body has, and keeps none of them.
+func countAll(_ *Server, c *call) error {
+	r, err := c.body()
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(io.Discard, r)
+	if err != nil {
+		return err
+	}
+	return c.reply(n)
 }

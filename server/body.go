@@ -252,6 +252,9 @@ func (b *body) broken(err error) error {
 
 // reserve counts n bytes against the memory all bodies share.
 func (b *body) reserve(n int64) error {
+	if b.call.route.Bulk {
+		return nil
+	}
 	s := b.call.server
 	b.held += n
 	if s.bodies.Add(n) <= s.config.BodyBytes {

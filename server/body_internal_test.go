@@ -201,6 +201,13 @@ func TestARefusedLargeBodyStillGetsItsReply(t *testing.T) {
 	}
 }
 
+func TestABulkBodyIsBoundByItsLimitOnly(t *testing.T) {
+	h := start(t, Config{BodyBytes: 1000, CallTimeout: 1},
+		Route{Method: "PUT", Path: "/bulk", BodyLimit: 20 << 20, Bulk: true, Handle: countAll})
+	h.do("PUT", "/bulk", zeroBody(20<<20)).want(t, 200, 0, `"result":20971520`)
+	h.do("PUT", "/bulk", zeroBody(20<<20+1)).want(t, 413, 10413)
+}
+
 func TestBodiesTogetherHaveABudget(t *testing.T) {
 	entered, release := make(chan int), make(chan struct{})
 	h := start(t, Config{BodyBytes: 150_000}, Route{Method: "POST", Path: "/hold", BodyLimit: testLimit, Handle: func(_ *Server, c *call) error {

@@ -19,7 +19,7 @@ import (
 type call struct {
 	context.Context
 	cancel context.CancelCauseFunc
-	timer  *time.Timer // ends the context when the call takes too long
+	timer  *time.Timer // ends the context when the call takes too long; nil = it may
 
 	id      string // ours, never the client's; in every reply and log line
 	method  string
@@ -92,6 +92,9 @@ func (s *Server) handle(c *call) error {
 	if err := c.checkBody(); err != nil {
 		return err
 	}
+	if !route.Bulk {
+		c.timer = time.AfterFunc(s.config.CallTimeout, func() { c.cancel(context.DeadlineExceeded) })
+	}
 	if !route.Unqueued {
 		if err := c.enter(); err != nil {
 			return err
@@ -117,7 +120,6 @@ func (s *Server) newCall(f *fiber.Ctx) *call {
 	// A query that cannot be parsed keeps what could be: unknown parameters are ignored anyway.
 	c.query, _ = url.ParseQuery(query)
 	c.Context, c.cancel = context.WithCancelCause(s.base)
-	c.timer = time.AfterFunc(s.config.CallTimeout, func() { c.cancel(context.DeadlineExceeded) })
 	c.incoming = newBody(c, request)
 	c.setHeader("nearside-request-id", c.id)
 	c.setHeader("cf-ray", c.id+"-LCL")
@@ -149,7 +151,9 @@ func (c *call) settle() {
 		c.fiber.Context().SetConnectionClose() // requests pipelined behind this one get no reply either
 	}
 	c.incoming.release()
-	c.timer.Stop()
+	if c.timer != nil {
+		c.timer.Stop()
+	}
 	c.fiber = nil
 }
 

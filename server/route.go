@@ -26,6 +26,9 @@ type Route struct {
 	BodyLimit int64
 	// ContentTypes are the media types a body may have; nil: the handler looks itself.
 	ContentTypes []string
+	// Bulk bodies pass through without being kept, for as long as they move:
+	// neither the memory of bodies nor the call timeout bounds them.
+	Bulk bool
 	// Reaches says that a call can reach a model.
 	Reaches bool
 	// Unqueued calls are answered even when all slots are taken.

@@ -67,7 +67,7 @@ var routes = []Route{
 	// Indexes, beyond Cloudflare.
 	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}", Handle: deleteIndex, Scope: admin, Family: nearsideAPI},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshot", Handle: streamSnapshot, Scope: admin, Family: nearsideAPI},
-	{Method: "PUT", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshot", Handle: putSnapshot, Scope: admin, Family: nearsideAPI, BodyLimit: maxSnapshot, ContentTypes: []string{typeSnapshot}},
+	{Method: "PUT", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshot", Handle: putSnapshot, Scope: admin, Family: nearsideAPI, BodyLimit: maxSnapshot, Bulk: true, ContentTypes: []string{typeSnapshot}},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshots", Handle: createSnapshot, Scope: admin, Family: nearsideAPI},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshots", Handle: listSnapshots, Scope: admin, Family: nearsideAPI},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshots/{snapshot}", Handle: getSnapshot, Scope: admin, Family: nearsideAPI},

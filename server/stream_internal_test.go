@@ -15,8 +15,11 @@ import (
 
 func TestAStreamArrivesPieceByPieceAndOutlivesTheTimeouts(t *testing.T) {
 	next := make(chan struct{})
-	h := start(t, Config{CallTimeout: time.Millisecond, HeaderTimeout: 200 * time.Millisecond}, Route{Method: "GET", Path: "/flow", Handle: func(_ *Server, c *call) error {
+	h := start(t, Config{HeaderTimeout: 200 * time.Millisecond}, Route{Method: "GET", Path: "/flow", Handle: func(_ *Server, c *call) error {
 		return c.stream(typeSSE, func(w *flow) error {
+			if c.timer.Stop() {
+				t.Error("the call timeout still runs")
+			}
 			for i := range 5 {
 				<-next
 				if _, err := fmt.Fprintf(w, "data: %d\n\n", i); err != nil {
