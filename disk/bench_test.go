@@ -149,3 +149,17 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkReopen is what opening an existing small database costs.
+func BenchmarkReopen(b *testing.B) {
+	d := disktest.OpenDir(b, b.TempDir(), disk.Options{})
+	for range b.N {
+		db, err := d.OpenDB("records.db", rows)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -54,7 +54,8 @@ func (db *DB) inView(ctx context.Context, c *conn, fn func(tx *Tx) error) error 
 	c.SetInterrupt(ctx)
 	defer func() {
 		c.SetInterrupt(context.Background())
-		_ = c.Exec(`ROLLBACK`) // nothing was changed
+		end := Tx{ctx: context.Background(), c: c}
+		_ = end.Exec(`ROLLBACK`) // nothing was changed
 	}()
 	err := tx.Each(`SELECT head FROM nearside`, func(r *Row) error {
 		tx.sequence = uint64(r.Int(0))
