@@ -55,7 +55,7 @@ func TestParkedIndexesAnswerAsIfTheyWereOpen(t *testing.T) {
 func retryBusy(do func() error) error {
 	for {
 		err := do()
-		if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "in use") {
+		if !fault.Is(err, fault.Busy) {
 			return err
 		}
 	}

@@ -3,11 +3,11 @@ package local
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"nearside/fault"
 	"nearside/index"
@@ -213,7 +213,9 @@ func (e *Engine) tooMuch(h *handle, bytes int64) error {
 		return fault.New(fault.Unavailable, "index number %d needs %d MB of memory; %d MB of the %d MB allowed are taken by %d other indexes in use; raise --memory",
 			h.number, megabytes(bytes), megabytes(others), megabytes(e.options.MemoryBytes), len(e.open))
 	}
-	return fault.New(fault.Unavailable, "index number %d cannot be opened: %d indexes are in use at this moment, which is the limit; try again", h.number, len(e.open))
+	busy := fault.New(fault.Busy, "index number %d cannot be opened: %d indexes are in use at this moment, which is the limit; try again", h.number, len(e.open))
+	busy.RetryAfter = time.Second
+	return busy
 }
 
 // release takes back what was granted to a handle.
@@ -229,5 +231,3 @@ func megabytes(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
 func canceled(err error) error {
 	return fault.New(fault.Canceled, "the caller has gone").Because(err)
 }
-
-var _ = errors.Join
