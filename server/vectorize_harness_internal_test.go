@@ -46,8 +46,15 @@ func onEveryEngine(t *testing.T, config Config, limits vectorize.Limits, test fu
 
 func newCloud(t *testing.T, engine string, config Config, limits vectorize.Limits) *cloud {
 	t.Helper()
+	return newCloudOn(t, engine, disk.Options{}, config, limits)
+}
+
+// newCloudOn is newCloud on a disk with options.
+func newCloudOn(t *testing.T, engine string, options disk.Options, config Config, limits vectorize.Limits) *cloud {
+	t.Helper()
 	clock := newClock()
-	dir, err := disk.OpenDir(t.TempDir(), disk.Options{Clock: clock.now})
+	options.Clock = clock.now
+	dir, err := disk.OpenDir(t.TempDir(), options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -337,6 +337,21 @@ func TestALimitedKeyReachesItsPartOfAnIndexAndNoMore(t *testing.T) {
 	})
 }
 
+func TestASnapshotMayBeLargerThanTheMemoryForBodies(t *testing.T) {
+	c := newCloud(t, "local", Config{BodyBytes: 4096}, vectorize.Cloudflare())
+	c.films(index.Euclidean, `{"id":"a","values":[0,0,0]}`)
+	file := c.send("GET", home+"/nearside/indexes/films/snapshot", "", "")
+	if len(file.body) < 2*4096 {
+		t.Fatalf("a snapshot of %d bytes shows nothing", len(file.body))
+	}
+	c.send("PUT", home+"/nearside/indexes/films/snapshot?dry_run=true", typeSnapshot, file.body).want(t, 200, 0, `"vectorCount":1`)
+	c.send("PUT", home+"/nearside/indexes/copy/snapshot", typeSnapshot, file.body).want(t, 200, 0, `"vectorCount":1`)
+	c.send("GET", v2+"/copy/info", "", "").want(t, 200, 0, `"vectorCount":1`)
+	c.send("PUT", home+"/nearside/indexes/copy/snapshot", typeSnapshot, file.body[:len(file.body)/2]).want(t, 500, 10013)
+	c.send("PUT", home+"/nearside/indexes/copy/snapshot", typeSnapshot, "nonsense").want(t, 400, 10400, "not a snapshot")
+	c.send("GET", v2+"/copy/info", "", "").want(t, 200, 0, `"vectorCount":1`)
+}
+
 func TestSnapshotsGoOutAndComeBack(t *testing.T) {
 	onEveryEngine(t, Config{}, vectorize.Cloudflare(), func(t *testing.T, c *cloud) {
 		c.films(index.Euclidean, `{"id":"a","values":[0,0,0]}`, `{"id":"b","values":[1,0,0]}`)
