@@ -2,7 +2,9 @@ package local
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
+	"io/fs"
 	"math"
 	"os"
 	"runtime"
@@ -115,7 +117,7 @@ func newRows(dir *disk.Dir, number index.Number, dimensions int) *rows {
 func (r *rows) adopt(slots slot) (kept slot, err error) {
 	r.fresh = true
 	f, err := r.dir.OpenFile(rowsFile, os.O_RDONLY)
-	if os.IsNotExist(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
 	if err != nil {
@@ -127,9 +129,8 @@ func (r *rows) adopt(slots slot) (kept slot, err error) {
 		return 0, err
 	}
 	var page [rowsHeaderSize]byte
-	if n, err := f.ReadAt(page[:], 0); n < len(page) || r.header.check(page[:]) != nil {
-		// Even where the device cannot read it: the file is made anew from records.db.
-		_ = err
+	if _, err := f.ReadAt(page[:], 0); err != nil || r.header.check(page[:]) != nil {
+		// Why does not matter, not even that the device cannot read it: the file is made anew.
 		return 0, nil
 	}
 	r.fresh = false
@@ -146,6 +147,9 @@ func (r *rows) put(first slot, vectors ...[]float32) error {
 		flag |= os.O_CREATE
 	}
 	f, err := r.dir.OpenFile(rowsFile, flag)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.Unavailable, "%s is gone; what is in use of it can be read on; restart nearside and it is made anew from %s", r.path, recordsFile)
+	}
 	if err != nil {
 		return err
 	}

@@ -315,6 +315,21 @@ func TestACutFileIsAnErrorThatNamesIt(t *testing.T) {
 	checkVectors(t, r, vectors)
 }
 
+func TestAFileThatIsGoneIsReadOnAndNamed(t *testing.T) {
+	vectors := randomVectors(randomOf(t), 3, 4)
+	r, _ := mustOpenRows(t, openDir(t, t.TempDir(), nil), 1, vectors)
+	if err := r.put(0, vectors...); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(r.path); err != nil {
+		t.Fatal(err)
+	}
+	checkVectors(t, r, vectors)
+	if err := r.put(3, vectors[0]); !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), r.path) {
+		t.Errorf("putting a row: %v", err)
+	}
+}
+
 func TestAnErrorOfOursIsNotTakenForAFault(t *testing.T) {
 	r, _ := mustOpenRows(t, openDir(t, t.TempDir(), nil), 1, [][]float32{{1}})
 	defer func() {
