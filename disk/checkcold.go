@@ -26,6 +26,7 @@ type cold struct {
 	dir      *Dir
 	path     string
 	schema   Schema
+	log      *wal // as far as it can be read
 	findings []Finding
 }
 
@@ -92,11 +93,10 @@ func (c *cold) pages(ctx context.Context) (sound bool, err error) {
 		c.find(c.path, fromSnapshot, "the first page is not that of a database of nearside")
 		return false, nil
 	}
-	log, err := readWAL(hook, c.path+walSuffix)
-	if err != nil {
+	if c.log, err = readWAL(hook, c.path+walSuffix); err != nil {
 		return false, err
 	}
-	im := &image{over: log.frames}
+	im := &image{over: c.log.frames}
 	if im.file, err = openFile(hook, c.path, os.O_RDONLY); err == nil {
 		im.log, err = openFile(hook, c.path+walSuffix, os.O_RDONLY)
 	}
@@ -106,19 +106,17 @@ func (c *cold) pages(ctx context.Context) (sound bool, err error) {
 	if err != nil {
 		return false, errors.Join(err, im.close())
 	}
-	bad, err := c.verify(ctx, im, log)
+	bad, err := c.verify(ctx, im)
 	return len(bad) == 0, errors.Join(err, im.close())
 }
 
-func (c *cold) verify(ctx context.Context, im *image, log *wal) (bad []uint32, err error) {
+func (c *cold) verify(ctx context.Context, im *image) (bad []uint32, err error) {
 	size, err := im.file.Size()
 	if err != nil {
 		return nil, err
 	}
 	im.pages = uint32(size / pageSize)
-	if log.pages > 0 {
-		im.pages = max(log.pages, im.pages)
-	}
+	im.pages = max(c.log.pages, im.pages)
 	bad, err = im.verify(ctx)
 	if err != nil {
 		return nil, err
@@ -206,7 +204,8 @@ func (c *cold) examine(ctx context.Context, db *DB, conn *conn, w *witness) erro
 		c.find(c.path+witnessSuffix, fromSnapshot, "the witness belongs to another database")
 	case head < w.head:
 		c.find(c.path, fmt.Sprintf("everything up to sequence %d is whole; %s", head, fromSnapshot),
-			"the changes %d to %d were acknowledged and are lost: the log %s is damaged or gone", head+1, w.head, c.path+walSuffix)
+			"the changes %d to %d were acknowledged and are lost: %d of the %d bytes of the log %s can be read",
+			head+1, w.head, c.log.size, c.log.size+c.log.rest, c.path+walSuffix)
 	}
 	return nil
 }
