@@ -57,7 +57,8 @@ func (h *handle) reopen(ctx context.Context) error {
 	if h.store != nil || h.ended != nil {
 		return nil
 	}
-	s, err := h.engine.openStore(ctx, h)
+	// A caller who goes must not undo what others wait for: a large index would never be open.
+	s, err := h.engine.openStore(context.WithoutCancel(ctx), h)
 	if err != nil {
 		h.engine.release(h)
 		return err
