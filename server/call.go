@@ -31,7 +31,7 @@ type call struct {
 	fiber    *fiber.Ctx
 	conn     *conn
 	route    *Route
-	params   []string
+	params   []param
 	query    url.Values
 	incoming *body
 	remarks  []remark // for the envelope's messages
@@ -171,7 +171,7 @@ func (c *call) finish() {
 // record writes the access log line.
 func (s *Server) record(c *call, hungUp bool) {
 	level := slog.LevelInfo
-	if c.status >= 500 {
+	if c.status == 500 {
 		level = slog.LevelError
 	}
 	if !s.log.Enabled(c, level) {
@@ -202,9 +202,9 @@ func (c *call) pattern() string {
 
 // param returns the id that stands in the path for {name} or {name...}.
 func (c *call) param(name string) string {
-	for i, n := range c.route.names() {
-		if n == name && i < len(c.params) {
-			return c.params[i]
+	for _, p := range c.params {
+		if p.name == name {
+			return p.value
 		}
 	}
 	return ""

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -38,6 +39,10 @@ func newListener(inner net.Listener, certificate *tls.Config, config Config) *li
 func (l *listener) Accept() (net.Conn, error) {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		inner, err := l.Listener.Accept()
+		if err == nil && l.size() >= l.config.Connections {
+			l.turnAway(inner)
+			continue
+		}
 		if err == nil {
 			return l.track(inner), nil
 		}
@@ -63,6 +68,19 @@ func (l *listener) Close() error {
 	})
 	return err
 }
+
+// turnAway closes a connection beyond the cap. fasthttp would greet it first,
+// and under TLS wait for its handshake, while nobody else is accepted.
+func (l *listener) turnAway(inner net.Conn) {
+	if l.tls == nil && inner.SetWriteDeadline(time.Now().Add(time.Second)) == nil {
+		// Best effort: the client is closed off either way.
+		_, _ = io.WriteString(inner, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Type: application/json\r\n"+
+			"Content-Length: "+strconv.Itoa(len(tooMany))+"\r\n\r\n"+tooMany)
+	}
+	_ = inner.Close()
+}
+
+const tooMany = `{"success":false,"errors":[{"code":7009,"message":"too many connections are open; try again in a second"}],"messages":[],"result":null}`
 
 func (l *listener) track(inner net.Conn) net.Conn {
 	c := &conn{Conn: inner, listener: l}

@@ -164,3 +164,13 @@ func leftovers(t *testing.T) string {
 	}
 	return strings.Join(found, "\n\n")
 }
+
+func TestStoppingInTheFirstMomentWorks(t *testing.T) {
+	for range 20 {
+		h := start(t, Config{})
+		h.stop()
+		if err := await(t, "Run to return", h.stopped); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

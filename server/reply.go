@@ -146,9 +146,12 @@ func (c *call) fail(err error) {
 	f := c.diagnose(err)
 	c.fault = f
 	status, code, message := c.family().answer(f)
-	if f.Kind == fault.Internal {
+	switch f.Kind {
+	case fault.Internal:
 		c.server.log.Error("internal error", "request", c.id, "route", c.pattern(), "error", err)
 		message += " (request " + c.id + ")"
+	case fault.Corrupt:
+		c.server.log.Error("damaged data", "request", c.id, "route", c.pattern(), "error", err)
 	}
 	if f.RetryAfter > 0 {
 		c.setHeader("Retry-After", strconv.Itoa(max(1, int((f.RetryAfter+999_999_999).Seconds()))))
@@ -170,6 +173,8 @@ func (c *call) fail(err error) {
 func (c *call) diagnose(err error) *fault.Error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errHungUp) {
 		switch cause := context.Cause(c); {
+		case cause == nil: // some work's own time was over, and it did not say so in words
+			return fault.New(fault.Internal, "").Because(err)
 		case errors.Is(cause, errDrained):
 			return errDrained
 		case errors.Is(cause, context.DeadlineExceeded):

@@ -63,9 +63,18 @@ type router struct {
 type node struct {
 	literal map[string]*node
 	param   *node
-	methods map[string]*Route // ends here
-	rest    map[string]*Route // a {name...} starts here
+	methods map[string]*entry // ends here
+	rest    map[string]*entry // a {name...} starts here
 }
+
+// entry is a route with the names of its parameters, in the order of its path.
+type entry struct {
+	route *Route
+	names []string
+}
+
+// param is an id of a path under the name its pattern gives it.
+type param struct{ name, value string }
 
 func newRouter(table []Route) *router {
 	r := &router{root: &node{}}
@@ -80,10 +89,7 @@ func (r *router) add(route *Route) {
 	for _, segment := range strings.Split(strings.TrimPrefix(route.Path, "/"), "/") {
 		switch {
 		case strings.HasSuffix(segment, "...}"):
-			if at.rest == nil {
-				at.rest = map[string]*Route{}
-			}
-			at.rest[route.Method] = route
+			at.rest = put(at.rest, route)
 			return
 		case strings.HasPrefix(segment, "{"):
 			if at.param == nil {
@@ -100,46 +106,52 @@ func (r *router) add(route *Route) {
 			at = at.literal[segment]
 		}
 	}
-	if at.methods == nil {
-		at.methods = map[string]*Route{}
+	at.methods = put(at.methods, route)
+}
+
+// put adds a route to those that end at a node.
+func put(methods map[string]*entry, route *Route) map[string]*entry {
+	if methods == nil {
+		methods = map[string]*entry{}
 	}
-	if at.methods[route.Method] != nil {
+	if methods[route.Method] != nil {
 		panic("server: two routes for " + route.Method + " " + route.Path)
 	}
-	at.methods[route.Method] = route
+	methods[route.Method] = &entry{route, route.names()}
+	return methods
 }
 
 // match returns the route of a raw path and its parameters, unescaped. A path
 // that exists for other methods only is a fault that lists them in allow.
-func (r *router) match(method, rawPath string) (route *Route, params []string, allow []string, err error) {
+func (r *router) match(method, rawPath string) (route *Route, params []param, allow []string, err error) {
 	segments := strings.Split(strings.TrimPrefix(rawPath, "/"), "/")
 	methods, raw := r.root.find(segments, nil)
 	if methods == nil {
 		return nil, nil, nil, noRoute(rawPath)
 	}
-	route = methods[method]
-	if route == nil && method == "HEAD" {
-		route = methods["GET"]
+	found := methods[method]
+	if found == nil && method == "HEAD" {
+		found = methods["GET"]
 	}
-	if route == nil {
+	if found == nil {
 		for m := range methods {
 			allow = append(allow, m)
 		}
 		slices.Sort(allow)
 		return nil, nil, allow, &fault.Error{Kind: fault.Invalid, Reason: reasonMethod, Message: "Method " + quoteShort(method) + " not available for that URI; it takes " + strings.Join(allow, ", ")}
 	}
-	for i, name := range route.names() {
+	for i, name := range found.names {
 		value, err := unescape(name, raw[i])
 		if err != nil {
-			return route, nil, nil, err
+			return found.route, nil, nil, err
 		}
-		params = append(params, value)
+		params = append(params, param{name, value})
 	}
-	return route, params, nil, nil
+	return found.route, params, nil, nil
 }
 
 // find walks the tree; raw collects the segments that parameters stand for.
-func (n *node) find(segments, raw []string) (map[string]*Route, []string) {
+func (n *node) find(segments, raw []string) (map[string]*entry, []string) {
 	if len(segments) == 0 {
 		return n.methods, raw
 	}

@@ -47,7 +47,11 @@ func TestPathsReachTheirRouteWithIDsUnescapedOnce(t *testing.T) {
 		{"/client/v4/accounts/x/ai/run/@cf%2Fbaai%2Fbge-base-en-v1.5", samplePaths[6], []string{"x", "@cf/baai/bge-base-en-v1.5"}},
 		{"/client/v4/accounts/x/ai/run/a+b", samplePaths[6], []string{"x", "a+b"}},
 	} {
-		route, params, _, err := r.match("GET", test.path)
+		route, found, _, err := r.match("GET", test.path)
+		var params []string
+		for _, p := range found {
+			params = append(params, p.value)
+		}
 		if err != nil || route.Path != test.pattern || !slices.Equal(params, test.params) {
 			t.Errorf("%s reached %v with %q (%v), want %s with %q", test.path, route, params, err, test.pattern, test.params)
 		}
@@ -195,8 +199,8 @@ func FuzzRouterNeverPanicsOrMisroutes(f *testing.F) {
 			t.Fatalf("%q reached %s with %q", path, route.Path, params)
 		}
 		for _, p := range params {
-			if p == "" || p == ".." || strings.ContainsRune(p, 0) {
-				t.Fatalf("%q handed out the id %q", path, p)
+			if p.value == "" || p.value == ".." || strings.ContainsRune(p.value, 0) {
+				t.Fatalf("%q handed out the id %q", path, p.value)
 			}
 		}
 	})

@@ -131,7 +131,7 @@ func (s *Server) newApp() *fiber.App {
 		ReadTimeout:                  s.config.HeaderTimeout,
 		IdleTimeout:                  s.config.IdleTimeout,
 		ReadBufferSize:               maxHeaderBytes,
-		Concurrency:                  s.config.Connections,
+		Concurrency:                  s.config.Connections + 1, // the listener holds the cap, see turnAway
 		DisableDefaultContentType:    true,
 		ErrorHandler:                 s.malformed,
 	})
@@ -191,6 +191,9 @@ func (s *Server) drain() {
 	s.draining.Store(true)
 	grace, cancel := context.WithTimeout(context.Background(), s.config.Grace)
 	defer cancel()
+	if err := s.listener.Close(); err != nil { // fasthttp would not, if it has only just started
+		s.log.Warn("the listening socket did not close", "error", err)
+	}
 	s.listener.retire()
 	if err := s.app.ShutdownWithContext(grace); err == nil {
 		return

@@ -2,10 +2,10 @@ package server
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"runtime"
 	"sync"
 	"testing"
@@ -123,16 +123,41 @@ func TestConnectionsBeyondTheCapAreTurnedAway(t *testing.T) {
 		h.next(readers[i]).want(t, 200, 0)
 	}
 	third := h.dial()
-	res, err := http.ReadResponse(bufio.NewReader(third), nil)
+	h.next(bufio.NewReader(third)).want(t, 503, 7009, "too many connections")
+	io.WriteString(conns[0], "GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	h.next(readers[0]).want(t, 200, 0)
+}
+
+// A client that opens a TLS connection and says nothing must not keep others from being accepted,
+// below the cap or above it.
+func TestSilentTLSClientsDoNotStopOthers(t *testing.T) {
+	const silent = 50
+	h := startMaybeTLS(t, true, Config{Connections: silent + 1})
+	for range silent {
+		c, err := net.Dial("tcp", h.addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+	}
+	for h.server.listener.size() < silent {
+		runtime.Gosched()
+	}
+	h.do("GET", "/health", nil).want(t, 200, 0)
+	last := h.dial()
+	if err := last.(*tls.Conn).HandshakeContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	over, err := net.Dial("tcp", h.addr())
 	if err != nil {
 		t.Fatal(err)
 	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("the third connection got %s", res.Status)
+	defer over.Close()
+	if n, err := over.Read(make([]byte, 1)); err == nil {
+		t.Errorf("a connection beyond the cap got %d bytes", n)
 	}
-	io.WriteString(conns[0], "GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	h.next(readers[0]).want(t, 200, 0)
+	io.WriteString(last, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	h.next(bufio.NewReader(last)).want(t, 200, 0)
 }
 
 // starved is a listener that runs out of descriptors now and then.
