@@ -3,6 +3,7 @@ package disk
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -227,12 +228,28 @@ func (db *DB) breakDown() {
 	}
 }
 
-// checkpoint copies the WAL into the database when it has grown. What fails here
-// is tried again later: the WAL still has everything.
+// checkpoint copies the log into the database when it has grown enough since the
+// last time. What fails here is tried again later: the log still has everything.
+//
+// A log begins anew once all of it is copied and nobody reads from it. Where views
+// always overlap that never happens by itself; so when the log is long the
+// checkpoint waits for them, but not for one that takes its time.
 func (db *DB) checkpoint() {
-	defer db.breakDown()
-	if db.walPages < db.dir.house.logPages || db.copying.Load() {
+	grown := db.walPages - db.copiedPages
+	if grown < 0 { // it has begun anew
+		grown = db.walPages
+	}
+	limit := db.dir.house.logPages
+	if grown < limit || db.copying.Load() {
 		return
 	}
-	_, _, _ = db.writer.WALCheckpoint("main", sqlite3.CHECKPOINT_PASSIVE)
+	mode := sqlite3.CHECKPOINT_PASSIVE
+	if db.walPages >= 4*limit {
+		mode = sqlite3.CHECKPOINT_RESTART
+		_ = db.writer.BusyTimeout(100 * time.Millisecond) // cannot fail
+		defer func() { _ = db.writer.BusyTimeout(busyTimeout) }()
+	}
+	_, _, _ = db.writer.WALCheckpoint("main", mode)
+	db.copiedPages = db.walPages
+	db.breakDown()
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -25,6 +26,8 @@ const (
 
 	readers         = 4 // connections for View, opened when needed
 	defaultLogPages = 1000
+
+	busyTimeout = 10 * time.Second // connections wait for each other only while one opens or closes
 )
 
 // Schema says what a database is for and which tables it has.
@@ -42,14 +45,15 @@ type DB struct {
 	system *system
 	head   atomic.Uint64
 
-	turn     baton    // held by whoever uses the fields up to the blank line
-	id       identity // drawn when the database was made
-	writer   *conn    // nil while the database is parked
-	witness  *witness // nil while the database is parked
-	group    *group   // the transaction in progress, nil if there is none
-	walPages int      // in the log after the last commit
-	closed   bool
-	broken   error // why nothing can be written any more, nil if it can
+	turn        baton    // held by whoever uses the fields up to the blank line
+	id          identity // drawn when the database was made
+	writer      *conn    // nil while the database is parked
+	witness     *witness // nil while the database is parked
+	group       *group   // the transaction in progress, nil if there is none
+	walPages    int      // in the log after the last commit
+	copiedPages int      // in the log at the last checkpoint
+	closed      bool
+	broken      error // why nothing can be written any more, nil if it can
 
 	copies  baton       // held by the one Backup or Check in progress
 	copying atomic.Bool // the database file must not change: no checkpoints
@@ -142,7 +146,7 @@ func (db *DB) start() error {
 	if err != nil {
 		return errors.Join(err, c.close())
 	}
-	db.writer = c
+	db.writer, db.walPages, db.copiedPages = c, 0, 0
 	db.head.Store(head)
 	return nil
 }
@@ -230,7 +234,6 @@ const (
 // pragmas of every connection. The page cache is what a busy connection grows to;
 // an idle one needs about 0.4 MB. Checkpoints are ours to time.
 const pragmas = `
-PRAGMA busy_timeout = 10000;
 PRAGMA synchronous = FULL;
 PRAGMA temp_store = MEMORY;
 PRAGMA trusted_schema = OFF;
@@ -252,7 +255,7 @@ func (db *DB) connect() (*conn, error) {
 	}
 	_, err = c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
 	if err == nil {
-		err = c.Exec(pragmas)
+		err = errors.Join(c.BusyTimeout(busyTimeout), c.Exec(pragmas))
 	}
 	if err != nil {
 		return nil, errors.Join(db.explain(err), c.Close())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -215,6 +216,34 @@ func TestAViewSeesOneStateWhileWritersGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustBe(t, db, 9)
+}
+
+// A view keeps the log from beginning anew; once it has ended the log does.
+func TestTheLogStopsGrowingWhenALongViewEnds(t *testing.T) {
+	path := t.TempDir()
+	db := disktest.OpenDB(t, disktest.OpenDir(t, path, disk.Options{LogPages: 8}), "a.db", rows)
+	mustChange(t, db, 1)
+	size := func() int64 {
+		info, err := os.Stat(path + "/a.db-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	short := size()
+	err := db.View(ctx, func(tx *disk.Tx) error {
+		mustChange(t, db, 20)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := size()
+	mustChange(t, db, 60)
+	if long < 4*short || size() > 2*long {
+		t.Errorf("the log was %d bytes, then %d, and is %d", short, long, size())
+	}
+	mustBe(t, db, 60)
 }
 
 func TestAViewCannotWriteAndIsCanceledWithinAStatement(t *testing.T) {
