@@ -340,6 +340,9 @@ func TestALimitedKeyReachesItsPartOfAnIndexAndNoMore(t *testing.T) {
 func TestASnapshotMayBeLargerThanTheMemoryForBodies(t *testing.T) {
 	c := newCloud(t, "local", Config{BodyBytes: 4096}, vectorize.Cloudflare())
 	c.films(index.Euclidean, `{"id":"a","values":[0,0,0]}`)
+	described := c.send("GET", home+"/nearside/indexes/films", "", "")
+	described.want(t, 200, 0, `"vectorCount":1,"namespaceCount":0,"bytes":`)
+	described.lacks(t, `"bytes":0`)
 	file := c.send("GET", home+"/nearside/indexes/films/snapshot", "", "")
 	if len(file.body) < 2*4096 {
 		t.Fatalf("a snapshot of %d bytes shows nothing", len(file.body))

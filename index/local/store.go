@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,7 +83,11 @@ func (s *store) close() error {
 func (s *store) info(r index.Read) (index.Info, error) {
 	v := s.pin(r)
 	defer v.unpin()
-	info := index.Info{Config: s.config, Count: v.count, Mutation: v.mutation}
+	size, err := s.bytes()
+	if err != nil {
+		return index.Info{}, err
+	}
+	info := index.Info{Config: s.config, Count: v.count, Mutation: v.mutation, Bytes: size}
 	if r.Within.IsAll() {
 		info.Namespaces = v.namespaces()
 		return info, nil
@@ -92,6 +98,26 @@ func (s *store) info(r index.Read) (index.Info, error) {
 	}
 	info.Count, info.Namespaces = int(visible.GetCardinality()), s.countNamespaces(v, visible)
 	return info, nil
+}
+
+// bytes is what the files of the index hold at this moment.
+func (s *store) bytes() (int64, error) {
+	names, err := s.dir.Names()
+	if err != nil {
+		return 0, err
+	}
+	sum := int64(0)
+	for _, name := range names {
+		info, err := os.Stat(s.dir.Path(name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // replaced just now
+		case err != nil:
+			return 0, err
+		default:
+			sum += info.Size()
+		}
+	}
+	return sum, nil
 }
 
 func (s *store) metadataIndexes(r index.Read) []index.MetadataIndex {
