@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -66,7 +65,7 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	if o.relaxed {
 		limits = vectorize.Relaxed()
 	}
-	files := snapshotFiles{h.dir.Sub(snapshotsFolder)}
+	files := catalog.Files{Dir: h.dir.Sub(snapshotsFolder)}
 	if h.vectorize, err = vectorize.Open(ctx, h.catalog, h.engine, vectorize.Options{Limits: limits, Files: files, Log: o.log}); err != nil {
 		return h, err
 	}
@@ -74,7 +73,7 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	if err != nil {
 		return h, err
 	}
-	if h.models, err = llm.NewRouter(models, o.embedders, pins{h.catalog}, neuron.NewMeter(time.Now)); err != nil {
+	if h.models, err = llm.NewRouter(models, o.embedders, rag.Pins{Catalog: h.catalog}, neuron.NewMeter(time.Now)); err != nil {
 		return h, err
 	}
 	h.texts = rag.New(h.vectorize, h.models, h.catalog)
@@ -99,44 +98,6 @@ func (h *house) Close() error {
 		errs = append(errs, h.dir.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// pins lets the router keep its promises in the catalogue.
-type pins struct{ catalog *catalog.Catalog }
-
-// Pinned implements llm.Pins.
-func (p pins) Pinned(account, model string) (embed.Fingerprint, bool) {
-	pin, ok := p.catalog.Pin(account, model)
-	return embed.Fingerprint(pin.Fingerprint), ok
-}
-
-// Pin implements llm.Pins.
-func (p pins) Pin(ctx context.Context, account, model string, f embed.Fingerprint) (embed.Fingerprint, error) {
-	pin, err := p.catalog.PinModel(ctx, account, model, string(f))
-	return embed.Fingerprint(pin.Fingerprint), err
-}
-
-// Switch implements llm.Pins.
-func (p pins) Switch(ctx context.Context, account, model string, f embed.Fingerprint) error {
-	_, err := p.catalog.SwitchModel(ctx, account, model, string(f))
-	return err
-}
-
-// snapshotFiles keeps snapshots in a folder of the data directory.
-type snapshotFiles struct{ *disk.Dir }
-
-// Open implements vectorize.Files.
-func (s snapshotFiles) Open(name string) (io.ReadCloser, error) {
-	return s.OpenFile(name, os.O_RDONLY)
-}
-
-// Size implements vectorize.Files.
-func (s snapshotFiles) Size(name string) (int64, error) {
-	info, err := os.Stat(s.Path(name))
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
 }
 
 // defaultData is where data lives unless --data says otherwise.
