@@ -43,8 +43,7 @@ func answers(x index.Index) (string, error) {
 		return "", err
 	}
 	info, err := x.Info(ctx, index.Read{})
-	info.Bytes = 0 // the size of the files is no answer
-	if err := write(info, err); err != nil {
+	if err := write([]any{info.Config, info.Count, info.Namespaces, info.Mutation}, err); err != nil {
 		return "", err
 	}
 	metadata, err := x.MetadataIndexes(ctx, index.Read{})

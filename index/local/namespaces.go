@@ -1,6 +1,7 @@
 package local
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -53,6 +54,7 @@ func (n *namespaces) codeLocked(name string) uint32 {
 	code, ok := n.codes[name]
 	if !ok {
 		code = uint32(len(n.all))
+		name = strings.Clone(name) // it may be part of a large request
 		n.codes[name] = code
 		n.all = append(n.all, &namespace{name: name, slots: roaring.New()})
 	}
