@@ -39,7 +39,8 @@ func newCheck() *cobra.Command {
 		Short: "Examine a data directory: what is damaged, and what can be saved",
 		Long: `Examine a data directory that no server has open. Every page of every database is
 read and verified, every index is compared with what is derived from it. Nothing is
-changed. The exit code is 1 if anything is wrong.`,
+changed. The exit code is 1 if anything is wrong; "nearside salvage" saves what can be
+read of a damaged index.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			report, err := check(cmd.Context(), data)
@@ -68,10 +69,7 @@ changed. The exit code is 1 if anything is wrong.`,
 // check examines the catalogue, then every index.
 func check(ctx context.Context, data string) (report checkReport, err error) {
 	report = checkReport{Data: data, Findings: []checkFinding{}}
-	if _, err := os.Stat(data); err != nil {
-		return report, fault.New(fault.NotFound, "there is no data directory at %s; name it with --data", data).Because(err)
-	}
-	dir, err := disk.OpenDir(data, disk.Options{})
+	dir, err := openExisting(data)
 	if err != nil {
 		return report, err
 	}
@@ -103,6 +101,14 @@ func check(ctx context.Context, data string) (report checkReport, err error) {
 		}
 	}
 	return report, err
+}
+
+// openExisting opens a data directory, but makes none.
+func openExisting(data string) (*disk.Dir, error) {
+	if _, err := os.Stat(data); err != nil {
+		return nil, fault.New(fault.NotFound, "there is no data directory at %s; name it with --data", data).Because(err)
+	}
+	return disk.OpenDir(data, disk.Options{})
 }
 
 // add files a finding under the index whose folder it is in.

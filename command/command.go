@@ -101,7 +101,7 @@ Every flag is also an environment variable: --data is NEARSIDE_DATA.`,
 	})
 	root.AddCommand(
 		newServe(assets), newIndex(), newSearch(), newIngest(), newKeys(), newModels(), newSnapshot(),
-		newCheck(), newEval(), newVersion(),
+		newCheck(), newSalvage(), newEval(), newVersion(),
 	)
 	return root
 }

@@ -1,0 +1,4 @@
+package command
+
+// GuideTexts is guideTexts, for the tests.
+var GuideTexts = guideTexts
