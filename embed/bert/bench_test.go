@@ -32,14 +32,14 @@ func words(n int, rng *rand.Rand) string {
 //		taskset -c 0 OTHER_ENGINE
 //	done
 func BenchmarkEmbed(b *testing.B) {
-	real := openReal(b)
+	all := openReal(b)
 	rng := rand.New(rand.NewPCG(1, 1))
 	batch := make([]string, 32)
 	for i := range batch {
 		batch[i] = words(126, rng)
 	}
 	for _, k := range sets {
-		e := real.with(k)
+		e := all.with(k)
 		b.Run(k.name+"/32x128", func(b *testing.B) { benchmarkEmbed(b, e, batch) })
 		b.Run(k.name+"/1x16", func(b *testing.B) { benchmarkEmbed(b, e, []string{words(14, rng)}) })
 	}

@@ -84,7 +84,7 @@ func current() *kernels {
 // inputs stay in the second-level cache while every panel passes by.
 const (
 	rowBlock   = 96
-	depthBlock = 768
+	depthBlock = 384
 )
 
 // matrix is a row-major matrix whose rows are stride numbers apart. There is

@@ -53,7 +53,7 @@ func readReferences(t testing.TB) (refs []reference) {
 func openReal(t testing.TB) *Encoder {
 	t.Helper()
 	dir := modelDir(t)
-	e, err := real(dir)
+	e, err := sharedReal(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ var (
 	realErr  error
 )
 
-func real(dir string) (*Encoder, error) {
+func sharedReal(dir string) (*Encoder, error) {
 	realOnce.Do(func() { realOne, realErr = Open(dir, Options{}) })
 	return realOne, realErr
 }
