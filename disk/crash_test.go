@@ -180,7 +180,7 @@ func TestAcknowledgedChangesSurviveAPowerCutAtAnyOperation(t *testing.T) {
 		cut := disktest.NewPowerCut(t, path, k)
 		l, err := live(path, cut.Hook)
 		if !cut.Happened() {
-			t.Fatalf("there was no operation %d", k)
+			t.Fatalf("there was no operation %d: %v", k, err)
 		}
 		for _, chance := range []float64{0, 0.5, 1} {
 			left := t.TempDir()

@@ -81,7 +81,7 @@ func OpenDir(path string, o Options) (*Dir, error) {
 		return nil, err
 	}
 	if err = errors.Join(d.checkFormat(), d.sweep(path)); err != nil {
-		return nil, errors.Join(explainFile(path, err), d.house.owner.Close())
+		return nil, errors.Join(explainFile(path, err), d.house.leave())
 	}
 	return d, nil
 }
@@ -110,8 +110,11 @@ func (d *Dir) Close() error {
 		return fault.New(fault.Conflict, "%s cannot be closed while %s is open", d.path, path)
 	}
 	h.closed = true
-	return h.owner.Close()
+	return h.leave()
 }
+
+// leave gives the owner lock back.
+func (h *house) leave() error { return errors.Join(unlock(h.owner.f), h.owner.Close()) }
 
 // Path returns the path of the directory, or of something in it.
 func (d *Dir) Path(elem ...string) string {

@@ -35,6 +35,10 @@ func tryLock(f *os.File) (bool, error) {
 	}
 }
 
+// unlock releases the lock at once. Closing the file would do so only when a child
+// process that is being started has closed its copy too.
+func unlock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+
 // freeBytes returns how much an ordinary user may still write beside path.
 func freeBytes(path string) (int64, error) {
 	var s unix.Statfs_t

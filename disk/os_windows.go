@@ -36,6 +36,12 @@ func tryLock(f *os.File) (bool, error) {
 	}
 }
 
+// unlock releases the lock.
+func unlock(f *os.File) error {
+	at := windows.Overlapped{Offset: lockOffset}
+	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &at)
+}
+
 // freeBytes returns how much the user may still write beside path.
 func freeBytes(path string) (int64, error) {
 	dir, err := windows.UTF16PtrFromString(filepath.Dir(path))
