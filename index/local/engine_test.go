@@ -121,6 +121,9 @@ func TestDamagedIndexIsOutOfServiceAndOthersKeepServing(t *testing.T) {
 	if n := count(t, h.openIndex(t, 2)); n == 0 {
 		t.Fatal("the other index is empty")
 	}
+	if st := h.Stats(); len(st.Damaged) != 1 || !fault.Is(st.Damaged[1], fault.Corrupt) || len(st.Warming) != 0 {
+		t.Fatalf("stats %+v", st)
+	}
 	numbers, err := h.Numbers(t.Context())
 	if err != nil || len(numbers) != 2 {
 		t.Fatalf("numbers %v, %v", numbers, err)

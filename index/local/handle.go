@@ -57,8 +57,12 @@ func (h *handle) reopen(ctx context.Context) error {
 	if h.store != nil || h.ended != nil {
 		return nil
 	}
+	if err := h.engine.noteWarming(h.number); err != nil {
+		return err
+	}
 	// A caller who goes must not undo what others wait for: a large index would never be open.
 	s, err := h.engine.openStore(context.WithoutCancel(ctx), h)
+	h.engine.noteOpened(h.number, err)
 	if err != nil {
 		h.engine.release(h)
 		return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"runtime"
 	"slices"
 	"strconv"
@@ -51,8 +52,10 @@ type Engine struct {
 
 	mu      sync.Mutex // guards the fields below; held for memory work only
 	handles map[index.Number]*handle
-	open    map[*handle]int64 // the handles with an open store, and the memory each was granted
-	granted int64             // the sum of it
+	open    map[*handle]int64      // the handles with an open store, and the memory each was granted
+	granted int64                  // the sum of it
+	warming map[index.Number]bool  // being opened
+	damaged map[index.Number]error // out of service
 	closed  bool
 }
 
@@ -67,6 +70,8 @@ func Open(dir *disk.Dir, o Options) *Engine {
 		pool:    newPool(o.Workers),
 		handles: map[index.Number]*handle{},
 		open:    map[*handle]int64{},
+		warming: map[index.Number]bool{},
+		damaged: map[index.Number]error{},
 	}
 }
 
@@ -181,6 +186,7 @@ func (e *Engine) forget(h *handle) {
 	if e.handles[h.number] == h {
 		delete(e.handles, h.number)
 	}
+	delete(e.damaged, h.number)
 }
 
 // Numbers lists the indexes that exist, ascending, damaged ones among them.
@@ -220,22 +226,21 @@ func (e *Engine) Close() error {
 	return errors.Join(errs...)
 }
 
-// Stats counts what the engine holds, for metrics.
+// Stats is what the engine holds, for metrics and health.
 type Stats struct {
-	Open     int   // indexes in memory
-	Records  int   // records of the open indexes
-	Bytes    int64 // memory granted to them
-	Unpurged int   // superseded versions that still take space, of the open indexes
+	Open     int                    // indexes in memory
+	Records  int                    // records of the open indexes
+	Bytes    int64                  // memory granted to them
+	Unpurged int                    // superseded versions of the open indexes that still take space
+	Warming  []index.Number         // indexes being opened, ascending
+	Damaged  map[index.Number]error // indexes found to be damaged and out of service
 }
 
-// Stats returns the counts of this moment.
+// Stats returns what the engine holds at this moment.
 func (e *Engine) Stats() Stats {
 	e.mu.Lock()
-	st := Stats{Open: len(e.open), Bytes: e.granted}
-	var handles []*handle
-	for h := range e.open {
-		handles = append(handles, h)
-	}
+	st := Stats{Open: len(e.open), Bytes: e.granted, Warming: slices.Sorted(maps.Keys(e.warming)), Damaged: maps.Clone(e.damaged)}
+	handles := slices.Collect(maps.Keys(e.open))
 	e.mu.Unlock()
 	for _, h := range handles {
 		if !h.gate.TryRLock() {
@@ -248,6 +253,30 @@ func (e *Engine) Stats() Stats {
 		h.gate.RUnlock()
 	}
 	return st
+}
+
+// noteWarming says that an index is about to be opened. One that was found to be
+// damaged stays out of service: each caller would have all of it read again.
+func (e *Engine) noteWarming(n index.Number) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.damaged[n]; err != nil {
+		return err
+	}
+	e.warming[n] = true
+	return nil
+}
+
+// noteOpened says that an index was opened, or why it was not.
+func (e *Engine) noteOpened(n index.Number, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.warming, n)
+	if fault.Is(err, fault.Corrupt) {
+		e.damaged[n] = err
+	} else if err == nil {
+		delete(e.damaged, n)
+	}
 }
 
 func closedError() error {

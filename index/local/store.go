@@ -144,6 +144,7 @@ func (s *store) damaged(format string, args ...any) error {
 // noteDamage takes the index out of service if err says that a file of it is damaged.
 func (s *store) noteDamage(err error) {
 	if fault.Is(err, fault.Corrupt) && s.damage.CompareAndSwap(nil, &err) {
+		s.engine.noteOpened(s.number, err)
 		s.options.Log.Error("an index is damaged and out of service", "index", s.number, "error", err)
 	}
 }
