@@ -49,9 +49,9 @@ type meaning struct{ status, code int }
 // kinds is what a fault means whose reason says nothing more precise. A family
 // that is not listed answers as the platform does.
 //
-// Every code is one seen or documented at Cloudflare (vectorize §7, workers-ai §11,
-// and 971, 6003, 7001, 10013 of its older APIs), except 10000 + the HTTP status,
-// which is ours for failures of a kind that no reply of theirs is known for.
+// Every code is one that Cloudflare documents or was seen to send, except
+// 10000 + the HTTP status, which is ours for failures of a kind that no reply of
+// theirs is known for.
 var kinds = map[family]map[fault.Kind]meaning{
 	platformAPI: {
 		fault.Internal:     {500, 10013},
@@ -89,14 +89,13 @@ var kinds = map[family]map[fault.Kind]meaning{
 }
 
 // reasons is what a precise reason means; it goes before the kind.
-// The families list theirs in their own blocks, each with its source.
 var reasons = map[fault.Reason]meaning{
 	// The platform.
-	reasonNoRoute:     {404, 7000}, // workers-ai §11
-	reasonMethod:      {405, 7001}, // seen at Cloudflare: "Method … not available for that URI"
-	reasonPath:        {400, 7003}, // workers-ai §11: unroutable id
+	reasonNoRoute:     {404, 7000},
+	reasonMethod:      {405, 7001}, // "Method … not available for that URI"
+	reasonPath:        {400, 7003}, // "Could not route to …"
 	reasonNotBuilt:    {501, 10501},
-	reasonNoKey:       {401, 10000}, // vectorize §7
+	reasonNoKey:       {401, 10000},
 	reasonWrongKey:    {401, 10000},
 	reasonScope:       {403, 10000},
 	reasonAccount:     {403, 10000},
@@ -107,11 +106,11 @@ var reasons = map[fault.Reason]meaning{
 	reasonHeadTooLong: {431, 6003},
 	reasonHeadSlow:    {408, 6003},
 	reasonEncoding:    {415, 10415},
-	reasonSlow:        {408, 3007}, // workers-ai §11: timeout
+	reasonSlow:        {408, 3007},
 	reasonTimeout:     {408, 3007},
 
 	// Vectorize.
-	reasonNotJSON:     {400, 40026}, // vectorize §7
+	reasonNotJSON:     {400, 40026},
 	reasonContentType: {400, 1005},
 	reasonUpload:      {400, 40023},
 
@@ -149,7 +148,7 @@ var reasons = map[fault.Reason]meaning{
 	reasonLegacyExists:          {400, 40026},
 	index.ReasonScope:           {403, 10000},
 
-	// Workers AI: workers-ai §11.
+	// Workers AI.
 	llm.ReasonModel:     {400, 5007},
 	llm.ReasonTask:      {400, 5007},
 	llm.ReasonInput:     {400, 5006},
