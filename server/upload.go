@@ -29,6 +29,10 @@ const reasonUpload fault.Reason = "upload"
 // "vectors" when they all stand in one object.
 const uploadBuffer = 64 << 10
 
+// maxLine is the longest text of one record: 1,536 numbers and the largest
+// metadata that --relaxed allows, all of it escaped, have a third of it.
+const maxLine = 16 << 20
+
 // upload decodes the vectors of a request body. It takes the five encodings that
 // Cloudflare's clients send, in any of the media types:
 //
@@ -173,7 +177,9 @@ func (u *upload) split(r *bufio.Reader) error {
 		line, err := r.ReadSlice('\n')
 		long = long[:0]
 		for err == bufio.ErrBufferFull {
-			long = append(long, line...)
+			if long = append(long, line...); len(long) > maxLine {
+				return u.unreadable("line %d is longer than %d bytes; is a line end missing?", number, maxLine)
+			}
 			line, err = r.ReadSlice('\n')
 		}
 		if len(long) > 0 {

@@ -183,6 +183,8 @@ func TestWhatCannotBeReadIsRefusedWithItsPlace(t *testing.T) {
 		{"a bad record in an object", `{"vectors":[` + good + `,{"id":1}]}`, `item 2: "id": expected a string`},
 		{"a bare word in an object", `{"vectors":[` + good + `,]}`, `vectors[1]: expected a value`},
 		{"vectors that are no array", `{"vectors":{}}`, `"id" is missing`},
+		{"a line without end", good + "\n" + strings.Repeat(" ", maxLine+uploadBuffer), "line 2 is longer than 16777216 bytes"},
+		{"an item without end", `{"vectors":["` + strings.Repeat("x", maxLine), "vectors[0]: it is longer than"},
 		{"more after an object", `{"vectors":[` + good + `]}{}`, "expected nothing after its end"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

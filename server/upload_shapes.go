@@ -178,7 +178,9 @@ func (v *values) next() ([]byte, error) {
 			}
 			return v.text, v.r.UnreadByte()
 		}
-		v.text = append(v.text, b)
+		if v.text = append(v.text, b); len(v.text) > maxLine {
+			return nil, fmt.Errorf("it is longer than %d bytes", maxLine)
+		}
 		switch {
 		case escaped:
 			escaped = false

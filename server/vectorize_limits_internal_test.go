@@ -134,7 +134,10 @@ func TestABodyOf101MegabytesIsRefusedHoweverItComes(t *testing.T) {
 	c := newCloud(t, "memory", Config{}, vectorize.Cloudflare())
 	c.films(index.Euclidean)
 	const size = 101_000_000
-	blank := func(n int) io.Reader { return &repeat{text: strings.Repeat(" ", 1<<16), left: n} }
+	record := line(`"id":"x"`) + "\n"
+	blank := func(n int) io.Reader { // one record and blank lines, n bytes in all
+		return io.MultiReader(strings.NewReader(record), &repeat{text: strings.Repeat(" ", 1<<16) + "\n", left: n - len(record)})
+	}
 	upload := v2 + "/films/upsert"
 	// Its length is told: it is refused once its first bytes are there.
 	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n\r\n", upload, size)
@@ -162,10 +165,8 @@ func TestABodyOf101MegabytesIsRefusedHoweverItComes(t *testing.T) {
 	if !*long {
 		return
 	}
-	record := line(`"id":"x"`) + "\n"
 	for over, status := range []int{200, 413} {
-		body := io.MultiReader(strings.NewReader(record), blank(vectorize.MaxBody+over-len(record)))
-		if a := c.do("POST", upload, packed(body), "Content-Type: application/x-ndjson", "Content-Encoding: gzip"); a.status != status {
+		if a := c.do("POST", upload, packed(blank(vectorize.MaxBody+over)), "Content-Type: application/x-ndjson", "Content-Encoding: gzip"); a.status != status {
 			t.Errorf("%d bytes over the limit: %d %.200s", over, a.status, a.body)
 		}
 	}
