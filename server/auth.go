@@ -82,8 +82,9 @@ func (s *Server) admit(c *call) error {
 	return nil
 }
 
-// keyed reports whether calls need a key: they do once any exists.
-func (s *Server) keyed() bool { return s.parts.Keys.HasKeys() }
+// keyed reports whether calls need a key: they do once any exists, and, where
+// other machines can reach the server, even after the last one was revoked.
+func (s *Server) keyed() bool { return s.exposed || s.parts.Keys.HasKeys() }
 
 // secret is the API key the client sent, however it sent it.
 func (c *call) secret() string {

@@ -143,6 +143,13 @@ func TestARevokedKeyOpensNothingAtOnce(t *testing.T) {
 	}
 }
 
+func TestAnExposedServerStaysClosedWhenItsLastKeyIsRevoked(t *testing.T) {
+	h := start(t, Config{})
+	h.server.exposed = true
+	h.do("GET", "/client/v4/user", nil).want(t, 401, 10000)
+	h.do("POST", "/client/v4/accounts/local/nearside/keys", strings.NewReader(`{"scope":"admin"}`), "Content-Type: application/json").want(t, 401, 10000)
+}
+
 func TestAccountIDsThatCannotBeAreRefused(t *testing.T) {
 	h := start(t, Config{}, harmless()...)
 	for _, id := range []string{"a%20b", "a%2fb", "%C3%A9", strings.Repeat("a", maxAccount+1), "a:b", "a*"} {

@@ -62,10 +62,12 @@ func (s *Server) answer(c *call) {
 		if r := recover(); r != nil {
 			s.metrics.panics.Inc()
 			s.log.Error("a handler panicked", "request", c.id, "route", c.pattern(), "panic", r, "stack", string(debug.Stack()))
-			c.fail(fault.New(fault.Internal, "panic"))
+			if !c.flowing {
+				c.fail(fault.New(fault.Internal, "panic"))
+			}
 		}
 	}()
-	if err := s.handle(c); err != nil {
+	if err := s.handle(c); err != nil && !c.flowing {
 		c.fail(err)
 	}
 }

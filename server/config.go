@@ -85,10 +85,9 @@ func (c Config) Validate(hasKeys bool) error {
 	var problems []string
 	report := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 
-	host, _, err := net.SplitHostPort(c.Addr)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 		report("--addr %q is not host:port, such as 127.0.0.1:8810", c.Addr)
-	} else if !loopback(host) {
+	} else if c.exposed() {
 		if !hasKeys {
 			report("--addr %s can be reached by other machines and no API key exists; create one first with: nearside keys create", c.Addr)
 		}
@@ -129,11 +128,9 @@ func (c Config) Validate(hasKeys bool) error {
 	return fault.New(fault.Invalid, "the server cannot start: %s", strings.Join(problems, "; ")).Because(errors.New("configuration"))
 }
 
-// loopback reports whether only this machine can reach host.
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
+// exposed reports whether other machines can reach the address.
+func (c Config) exposed() bool {
+	host, _, err := net.SplitHostPort(c.Addr)
 	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback())
 }

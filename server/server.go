@@ -57,6 +57,7 @@ type Parts struct {
 // Server answers Cloudflare's API on one address.
 type Server struct {
 	config  Config
+	exposed bool // other machines can reach the address
 	parts   Parts
 	log     *slog.Logger
 	app     *fiber.App
@@ -106,7 +107,7 @@ func listen(config Config, parts Parts, log *slog.Logger, table []Route) (*Serve
 		return nil, fault.New(fault.Unavailable, "cannot listen on %s; choose another address with --addr", config.Addr).Because(err)
 	}
 	s := &Server{
-		config: config, parts: parts, log: log,
+		config: config, exposed: config.exposed(), parts: parts, log: log,
 		router:   newRouter(table),
 		gate:     newGate(config.Work, config.Queue, config.Patience),
 		listener: newListener(open, certificate, config),
