@@ -102,6 +102,7 @@ func TestWhatDoesNotFitInMemoryIsRefusedWithTheNumbers(t *testing.T) {
 func TestDamagedIndexIsOutOfServiceAndOthersKeepServing(t *testing.T) {
 	t.Parallel()
 	h := openHome(t, nil)
+	h.broken = true
 	fillSmall(t, h.create(t, 1))
 	fillSmall(t, h.create(t, 2))
 	h.close(t)
@@ -139,6 +140,7 @@ func TestDamagedIndexIsOutOfServiceAndOthersKeepServing(t *testing.T) {
 func TestCheckFindsNothingInASoundDirectoryAndNamesWhatIsDerived(t *testing.T) {
 	t.Parallel()
 	h := openHome(t, nil)
+	h.broken = true
 	x := h.create(t, 1)
 	fillSmall(t, x)
 	h.create(t, 2)

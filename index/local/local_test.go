@@ -16,12 +16,13 @@ import (
 
 var long = flag.Bool("long", false, "run the slow sweeps")
 
-// home is a data directory with an engine in it, closed when the test ends.
+// home is a data directory with an engine in it, closed and checked when the test ends.
 type home struct {
 	path    string
 	options local.Options
 	hook    disk.Hook
 	clock   *indextest.Clock
+	broken  bool // the test damages files: they are not checked when it ends
 	dir     *disk.Dir
 	*local.Engine
 }
@@ -35,7 +36,10 @@ func openHome(t testing.TB, change func(*home)) *home {
 		change(h)
 	}
 	h.open(t)
-	t.Cleanup(func() { h.close(t) })
+	t.Cleanup(func() {
+		h.close(t)
+		h.check(t)
+	})
 	return h
 }
 
@@ -68,6 +72,19 @@ func (h *home) close(t testing.TB) {
 		}
 	}
 	h.Engine, h.dir = nil, nil
+}
+
+// check verifies everything that the engine stored.
+func (h *home) check(t testing.TB) {
+	if h.broken || t.Failed() {
+		return
+	}
+	h.openDir(t)
+	defer h.close(t)
+	findings, err := local.Check(context.Background(), h.dir.Sub("indexes"))
+	if err != nil || len(findings) > 0 {
+		t.Errorf("the check finds %v, %v", findings, err)
+	}
 }
 
 // restart closes everything and opens it again.

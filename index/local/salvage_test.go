@@ -16,6 +16,7 @@ func TestSalvageSavesWholeRecordsAndNoOthers(t *testing.T) {
 	t.Parallel()
 	const n = 400
 	h := openHome(t, nil)
+	h.broken = true
 	x := h.create(t, 1)
 	upsert(t, x, records(0, n, 1)...)
 	upsert(t, x, records(0, 50, 2)...)
