@@ -25,7 +25,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"nearside/embed/bert"
 	"nearside/fault"
+	"nearside/index/local/vek"
 )
 
 // Version is set by the linker.
@@ -93,9 +95,15 @@ Start it with "nearside serve"; the other commands talk to it.
 Every flag is also an environment variable: --data is NEARSIDE_DATA.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return flagsFromEnvironment(cmd) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := flagsFromEnvironment(cmd); err != nil {
+				return err
+			}
+			return useKernels(cmd)
+		},
 	}
 	root.PersistentFlags().Bool("json", false, "print the result as JSON")
+	root.PersistentFlags().String("cpu", "", "kernels to run: avx512, avx2, neon or generic (default: the best of this processor)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fault.New(fault.Invalid, "%s; see: %s --help", err, cmd.CommandPath())
 	})
@@ -104,6 +112,21 @@ Every flag is also an environment variable: --data is NEARSIDE_DATA.`,
 		newCheck(), newSalvage(), newEval(), newVersion(),
 	)
 	return root
+}
+
+// useKernels makes the search and the encoder run the kernels that --cpu names.
+func useKernels(cmd *cobra.Command) error {
+	name, err := cmd.Flags().GetString("cpu")
+	if err != nil || name == "" {
+		return err
+	}
+	if err := bert.Use(name); err != nil {
+		return err
+	}
+	if name == "avx512" {
+		name = "avx2" // the scan is bound by memory: AVX-512 wins nothing there, and there is none
+	}
+	return vek.Use(name)
 }
 
 // flagsFromEnvironment gives every flag that was not set the value of its environment variable, if there is one.
