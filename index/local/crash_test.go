@@ -197,10 +197,7 @@ func TestCrashWhileGapsAreClosedLosesNothing(t *testing.T) {
 	if got, err := opening(count.Hook); err != nil || got != want {
 		t.Fatalf("other answers after the gaps were closed, or %v", err)
 	}
-	step := count.Operations()/10 + 1
-	if *long {
-		step = 1
-	}
+	step := count.Operations()/sample(10, 100) + 1
 	for k := 1; k <= count.Operations(); k += step {
 		files.lay(t, path)
 		if got, err := opening(disktest.CrashAt(k).Hook); err == nil && got != want {

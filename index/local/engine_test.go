@@ -256,7 +256,7 @@ func TestSnapshotIsVerifiedWholeBeforeTheIndexExists(t *testing.T) {
 	}
 	step := 4999
 	if *long {
-		step = 41
+		step = 401
 	}
 	for at := 0; at < len(whole); at += step {
 		flipped := bytes.Clone(whole)

@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"flag"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -11,6 +12,8 @@ import (
 
 	"nearside/index"
 )
+
+var smallIndexes = flag.Int("indexes", 30, "how many indexes TestManySmallIndexesFitInLittleMemory makes")
 
 // resident returns the resident memory of this process in bytes, and its open files; 0 where that is not known.
 func resident(t testing.TB) (bytes int64, files int) {
@@ -39,10 +42,7 @@ func resident(t testing.TB) (bytes int64, files int) {
 }
 
 func TestManySmallIndexesFitInLittleMemory(t *testing.T) {
-	indexes := 30
-	if *long {
-		indexes = 5000
-	}
+	indexes := *smallIndexes
 	h := openHome(t, func(h *home) { h.options.MaxOpen = 64 })
 	rnd := rand.New(rand.NewPCG(1, 2))
 	start := time.Now()

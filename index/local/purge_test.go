@@ -163,7 +163,7 @@ func TestChurnLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	rounds := 10
 	if *long {
-		rounds = 500
+		rounds = 60
 	}
 	h := openHome(t, nil)
 	x := h.create(t, 1)
