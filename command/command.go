@@ -93,8 +93,8 @@ wrangler, the official SDKs and OpenAI clients work against it, offline.
 
 Start it with "nearside serve"; the other commands talk to it.
 Every flag is also an environment variable: --data is NEARSIDE_DATA.`,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
+		SilenceErrors: true,
+		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if err := flagsFromEnvironment(cmd); err != nil {
 				return err
