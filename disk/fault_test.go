@@ -158,29 +158,45 @@ func TestAFullDiskFailsEveryCallerOfTheGroup(t *testing.T) {
 	mustBe(t, db, 8)
 }
 
+// Free pages are never read, except by Check and Backup.
 func TestADamagedPageIsReportedWhenItIsRead(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
 	reopen(t, path, func(_ *disk.Dir, db *disk.DB) { mustChange(t, db, 40) })
-	content := readDirectory(t, path)["a.db"]
-	pages := len(content) / 16384
-	for n := 1 + rand.IntN(4); n < pages; n += 5 {
-		flip(t, path+"/a.db", n*16384+rand.IntN(16384), 1)
-	}
-	d := disktest.OpenDir(t, path, disk.Options{})
-	db, err := d.OpenDB("a.db", rows)
-	if err == nil {
-		defer db.Close()
-		_, err = compare(db)
-		if checked := db.Check(ctx); !fault.Is(checked, fault.Corrupt) || !strings.Contains(checked.Error(), "a.db") {
-			t.Errorf("Check: %v", checked)
+	files := readDirectory(t, path)
+	read := 0
+	for at := rand.IntN(16384); at < len(files["a.db"]); at += 16384 {
+		files.lay(t, path)
+		flip(t, path+"/a.db", at, 1)
+		d, err := disk.OpenDir(path, disk.Options{})
+		if err != nil {
+			t.Fatal(err)
 		}
-		if _, backed := db.Backup(ctx, io.Discard); !fault.Is(backed, fault.Corrupt) {
-			t.Errorf("Backup copied a damaged page: %v", backed)
+		db, err := d.OpenDB("a.db", rows)
+		if err == nil {
+			_, err = compare(db)
+			if checked := db.Check(ctx); !fault.Is(checked, fault.Corrupt) || !strings.Contains(checked.Error(), "a.db") {
+				t.Errorf("byte %d: Check: %v", at, checked)
+			}
+			if _, backed := db.Backup(ctx, io.Discard); !fault.Is(backed, fault.Corrupt) {
+				t.Errorf("byte %d: Backup copied a damaged page: %v", at, backed)
+			}
+			if err := db.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err != nil {
+			read++
+			if !fault.Is(err, fault.Corrupt) || !strings.Contains(err.Error(), "a.db") {
+				t.Errorf("byte %d: %v", at, err)
+			}
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
 		}
 	}
-	if !fault.Is(err, fault.Corrupt) || !strings.Contains(err.Error(), "a.db") {
-		t.Error(err)
+	if read < 3 {
+		t.Errorf("only %d damaged pages were noticed by reading", read)
 	}
 }
 
