@@ -14,15 +14,15 @@ func TestEncoderFindsByMeaningAsWellAsPublished(t *testing.T) {
 		t.Skip("1,430 texts take half a minute; -long runs them")
 	}
 	c := readJudged(t, "xquad", "en")
-	dir := os.Getenv("NEARSIDE_MODELS")
-	if dir == "" {
+	models := os.Getenv("NEARSIDE_MODELS")
+	if models == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
 			t.Fatal(err)
 		}
-		dir = filepath.Join(home, ".cache", "nearside", "models", "all-minilm-l6-v2")
+		models = filepath.Join(home, ".cache", "nearside", "models")
 	}
-	e, err := bert.Open(dir, bert.Options{})
+	e, err := bert.Open(filepath.Join(models, "all-minilm-l6-v2"), bert.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

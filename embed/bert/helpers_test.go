@@ -16,18 +16,19 @@ func collections(t testing.TB) string {
 	return root
 }
 
-// modelDir returns the directory of the real model: NEARSIDE_MODELS, or where
+// modelDir returns the directory of the real model, in NEARSIDE_MODELS or where
 // `nearside models pull` puts it. Where the collections are there it must be, too.
 func modelDir(t testing.TB) string {
 	t.Helper()
-	dir := os.Getenv("NEARSIDE_MODELS")
-	if dir == "" {
+	models := os.Getenv("NEARSIDE_MODELS")
+	if models == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
 			t.Fatal(err)
 		}
-		dir = filepath.Join(home, ".cache", "nearside", "models", "all-minilm-l6-v2")
+		models = filepath.Join(home, ".cache", "nearside", "models")
 	}
+	dir := filepath.Join(models, "all-minilm-l6-v2")
 	if _, err := os.Stat(filepath.Join(dir, "vocab.txt")); err != nil {
 		if os.Getenv("NEARSIDE_COLLECTIONS") != "" {
 			t.Fatalf("the model is missing (%v); get it: nearside models pull", err)

@@ -47,15 +47,6 @@ type Paths struct {
 	Configuration string
 }
 
-// DefaultDir is the model directory for those who name none: ~/.cache/nearside/models/all-minilm-l6-v2.
-func DefaultDir() (string, error) {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fault.New(fault.Unavailable, "there is no home directory to keep the encoder in; name a directory in NEARSIDE_MODELS").Because(err)
-	}
-	return filepath.Join(home, ".cache", "nearside", "models", "all-minilm-l6-v2"), nil
-}
-
 // Ensure returns the files in dir, and fetches first those that are missing or
 // are not what they should be. progress, which may be nil, is told of bytes
 // done and in all, from one goroutine at a time.
