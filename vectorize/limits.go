@@ -11,7 +11,6 @@ type Limits struct {
 	TopK            int  // matches of one query
 	TopKFull        int  // matches of one query that returns values or all metadata
 	MetadataBytes   int  // metadata of one record, as compact JSON
-	FilterBytes     int  // a filter, as compact JSON
 	Namespaces      int  // namespaces in one index
 	Vectors         int  // records in one index
 	MetadataIndexes int  // metadata indexes of one index
