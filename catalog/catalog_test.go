@@ -160,9 +160,9 @@ func TestConcurrentAllocationsAndAdditionsAllHold(t *testing.T) {
 	}
 	wait.Wait()
 	before := h.Indexes("a")
-	numbers := h.Numbers()
-	if len(before) != 32 || len(numbers) != 32 || numbers[31] != 32 {
-		t.Fatalf("%d indexes, numbers %v", len(before), numbers)
+	all := h.All()
+	if len(before) != 32 || len(all) != 32 || all[31].Number != 32 {
+		t.Fatalf("%d indexes, of all accounts %v", len(before), all)
 	}
 	h.restart()
 	for i, x := range h.Indexes("a") {

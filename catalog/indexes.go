@@ -138,20 +138,6 @@ func (c *Catalog) All() []Index {
 	return list
 }
 
-// Numbers returns the numbers of all indexes of all accounts, ascending, from memory.
-func (c *Catalog) Numbers() []Number {
-	c.mu.RLock()
-	var list []Number
-	for _, names := range c.indexes {
-		for _, x := range names {
-			list = append(list, x.Number)
-		}
-	}
-	c.mu.RUnlock()
-	slices.Sort(list)
-	return list
-}
-
 // RemoveIndex deletes a definition, remembers that the name was deleted, and returns what it deleted.
 func (c *Catalog) RemoveIndex(ctx context.Context, account, name string) (Index, error) {
 	var removed Index

@@ -124,16 +124,9 @@ func legacyUpsert(s *Server, c *call) error {
 	return s.legacyStore(c, "upsert", (*vectorize.Index).Upsert)
 }
 
-func (s *Server) legacyStore(c *call, operation string, put func(*vectorize.Index, context.Context, []index.Record, index.Scope) (index.Mutation, error)) error {
-	x, within, err := s.writing(c)
+func (s *Server) legacyStore(c *call, operation string, put putRecords) error {
+	records, _, err := s.store(c, operation, put)
 	if err != nil {
-		return err
-	}
-	records, err := s.upload(c, operation, x)
-	if err != nil {
-		return err
-	}
-	if _, err := put(x, c, records, within); err != nil {
 		return err
 	}
 	ids := idsOf(records)

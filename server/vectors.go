@@ -13,29 +13,37 @@ import (
 
 // insertVectors answers POST …/{index}/insert: ids that exist stay as they are.
 func insertVectors(s *Server, c *call) error {
-	return s.store(c, "insert", (*vectorize.Index).Insert)
+	return s.change(c, "insert", (*vectorize.Index).Insert)
 }
 
 // upsertVectors answers POST …/{index}/upsert: ids that exist are replaced whole.
 func upsertVectors(s *Server, c *call) error {
-	return s.store(c, "upsert", (*vectorize.Index).Upsert)
+	return s.change(c, "upsert", (*vectorize.Index).Upsert)
 }
 
-// store decodes an upload and puts it in.
-func (s *Server) store(c *call, operation string, put func(*vectorize.Index, context.Context, []index.Record, index.Scope) (index.Mutation, error)) error {
-	x, within, err := s.writing(c)
-	if err != nil {
-		return err
-	}
-	records, err := s.upload(c, operation, x)
-	if err != nil {
-		return err
-	}
-	m, err := put(x, c, records, within)
+func (s *Server) change(c *call, operation string, put putRecords) error {
+	_, m, err := s.store(c, operation, put)
 	if err != nil {
 		return err
 	}
 	return c.mutation(m)
+}
+
+// putRecords is a way of putting records in.
+type putRecords func(*vectorize.Index, context.Context, []index.Record, index.Scope) (index.Mutation, error)
+
+// store decodes an upload and puts it in.
+func (s *Server) store(c *call, operation string, put putRecords) ([]index.Record, index.Mutation, error) {
+	x, within, err := s.writing(c)
+	if err != nil {
+		return nil, index.Mutation{}, err
+	}
+	records, err := s.upload(c, operation, x)
+	if err != nil {
+		return nil, index.Mutation{}, err
+	}
+	m, err := put(x, c, records, within)
+	return records, m, err
 }
 
 // upload decodes the records of the body and says which lines it passed over.

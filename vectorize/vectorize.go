@@ -95,8 +95,8 @@ func (s *Service) sweep(ctx context.Context) error {
 		return err
 	}
 	named := map[index.Number]bool{}
-	for _, n := range s.catalog.Numbers() {
-		named[index.Number(n)] = true
+	for _, x := range s.catalog.All() {
+		named[index.Number(x.Number)] = true
 	}
 	for _, n := range stored {
 		if named[n] {
