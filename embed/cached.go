@@ -74,7 +74,7 @@ func (c *Cache) Stats() CacheStats {
 
 // Cached returns an embedder that asks e only for what c does not remember. A
 // text that occurs several times in a call, or in calls at the same time, is
-// computed once. The vectors it returns are shared: nobody may change them.
+// computed once while there is room for it. The vectors it returns are shared: nobody may change them.
 func Cached(e Embedder, c *Cache) Embedder { return &cached{e, c} }
 
 type cached struct {

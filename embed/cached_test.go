@@ -164,18 +164,19 @@ func TestACallThatHangsUpDoesNotFailTheOthersThatWait(t *testing.T) {
 	f := &fake{fingerprint: "f", gate: make(chan struct{}), entered: make(chan struct{}, 3)}
 	e := embed.Cached(f, newCache(t, 1<<20))
 	ctx, hangUp := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	var leader, other sync.WaitGroup
+	leader.Go(func() {
 		if _, err := e.Embed(ctx, []string{"x"}); !errors.Is(err, context.Canceled) {
 			t.Errorf("the call that hung up: %v", err)
 		}
 	})
 	<-f.entered
-	wg.Go(func() { mustEmbed(t, e, "own", "x") })
+	other.Go(func() { mustEmbed(t, e, "own", "x") })
 	<-f.entered // it waits for "x" next
 	hangUp()
+	leader.Wait()
 	close(f.gate)
-	wg.Wait()
+	other.Wait()
 }
 
 func TestFailuresAreNotRemembered(t *testing.T) {

@@ -111,6 +111,19 @@ func TestEmptyTextsHaveAVectorToo(t *testing.T) {
 	}
 }
 
+func TestWeightsThatGiveNoDirectionAreAnErrorNotNaN(t *testing.T) {
+	e := openTiny(t, 1)
+	last := e.model.layers[tinyLayers-1].outputScaling
+	for name, gain := range map[string]float32{"zero": 0, "overflow": 3e38} {
+		for i := range last.gain {
+			last.gain[i], last.shift[i] = gain, 0
+		}
+		if got, err := e.Embed(t.Context(), []string{"a", "b"}); !fault.Is(err, fault.Internal) || got != nil {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+}
+
 func TestAnEncoderSaysWhatItIs(t *testing.T) {
 	dir := tinyDir(t)
 	a, err := Open(dir, Options{Window: tinyWindow})
@@ -216,9 +229,9 @@ func TestManyCallsShareTheWorkers(t *testing.T) {
 	}
 }
 
-func TestReadingATextOfTenMegabytesNeedsMemoryForItsTokensOnly(t *testing.T) {
+func TestReadingALongTextNeedsMemoryForItsTokensOnly(t *testing.T) {
 	tok := tinyTokenizer(t)
-	for name, text := range map[string]string{"words": strings.Repeat("word ", 2<<20), "one word": strings.Repeat("x", 10<<20), "marks": strings.Repeat("\u0301", 1<<20)} {
+	for name, text := range map[string]string{"words": strings.Repeat("word ", 400_000), "one word": strings.Repeat("x", 2_000_000), "marks": strings.Repeat("\u0301", 500_000)} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		if _, err := tok.encode(t.Context(), text, tinyWindow); err != nil {

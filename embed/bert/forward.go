@@ -3,6 +3,8 @@ package bert
 import (
 	"context"
 	"math"
+
+	"nearside/fault"
 )
 
 // workspace is the memory of one forward pass over some texts at once. Their
@@ -57,12 +59,14 @@ func (m *model) forward(ctx context.Context, k *kernels, w *workspace, texts [][
 		}
 		l := &m.layers[i]
 		m.attend(k, w, l, texts, rows)
-		m.think(k, w, l, rows)
+		m.feedForward(k, w, l, rows)
 	}
 	out := make([][]float32, len(texts))
 	rows = 0
 	for i, ids := range texts {
-		out[i] = pool(w.hidden, rows, len(ids), m.Width)
+		if out[i] = pool(w.hidden, rows, len(ids), m.Width); out[i] == nil {
+			return nil, fault.New(fault.Internal, "the encoder's weights give a text no direction: they are not those of a sentence encoder")
+		}
 		rows += len(ids)
 	}
 	return out, nil
@@ -83,7 +87,7 @@ func (m *model) attend(k *kernels, w *workspace, l *layer, texts [][]int32, rows
 	first := 0
 	for _, ids := range texts {
 		for head := range m.Heads {
-			m.mix(k, w, first, len(ids), head)
+			m.attendHead(k, w, first, len(ids), head)
 		}
 		first += len(ids)
 	}
@@ -93,10 +97,10 @@ func (m *model) attend(k *kernels, w *workspace, l *layer, texts [][]int32, rows
 	}
 }
 
-// mix computes one head's attention within one text of n tokens. Products are
+// attendHead computes one head's attention within one text of n tokens. Products are
 // rounded up to rowStep rows: they reach into the next text's rows of w.mixed,
 // which are computed after it, or into the room at the end.
-func (m *model) mix(k *kernels, w *workspace, first, n, head int) {
+func (m *model) attendHead(k *kernels, w *workspace, first, n, head int) {
 	width := m.Width / m.Heads
 	deep, wide := roundUp(n, rowStep), roundUp(n, pairWidth)
 	keys := panels{width, wide, w.keys[:width*wide]}
@@ -130,8 +134,8 @@ func (m *model) mix(k *kernels, w *workspace, first, n, head int) {
 	k.multiply(n, scores, values, zeros, w.mixed.from(first, column))
 }
 
-// think sets w.hidden to the normalized sum of w.middle and what the inner layer makes of it.
-func (m *model) think(k *kernels, w *workspace, l *layer, rows int) {
+// feedForward sets w.hidden to the normalized sum of w.middle and what the inner layer makes of it.
+func (m *model) feedForward(k *kernels, w *workspace, l *layer, rows int) {
 	for first := 0; first < rows; first += rowBlock {
 		n := min(rowBlock, rows-first)
 		middle, hidden := w.middle.from(first, 0), w.hidden.from(first, 0)
@@ -146,7 +150,7 @@ func (m *model) think(k *kernels, w *workspace, l *layer, rows int) {
 	}
 }
 
-// pool returns the mean of n rows, at unit length.
+// pool returns the mean of n rows, at unit length; nil if it has no direction.
 func pool(hidden matrix, first, n, width int) []float32 {
 	v := make([]float32, width)
 	for r := range n {
@@ -156,6 +160,9 @@ func pool(hidden matrix, first, n, width int) []float32 {
 		}
 	}
 	inverse := float32(1 / length(v))
+	if !(inverse > 0) || math.IsInf(float64(inverse), 0) {
+		return nil
+	}
 	for i := range v {
 		v[i] *= inverse
 	}
