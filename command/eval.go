@@ -107,12 +107,12 @@ func evaluate(cmd *cobra.Command, f evalFlags, dir string) (evaluation, error) {
 
 // embedder opens the one model that is measured.
 func (f evalFlags) embedder(log *slog.Logger) (embed.Embedder, error) {
-	all, _, err := f.models.embedders(log)
+	models, err := f.models.open(log)
 	if err != nil {
 		return nil, err
 	}
 	var names []string
-	for _, e := range all {
+	for _, e := range models.embedders {
 		if e.Model() == f.model {
 			return e, nil
 		}

@@ -34,44 +34,41 @@ func (f *modelFlags) add(flags *pflag.FlagSet) {
 // encoderDir is where the built-in encoder's weights are.
 func (f *modelFlags) encoderDir() string { return filepath.Join(f.dir, "all-minilm-l6-v2") }
 
-// embedders opens what can embed without a model server: the encoder, if its
-// weights are here, and the lexical fallback always.
-func (f *modelFlags) embedders(log *slog.Logger) ([]embed.Embedder, server.Condition, error) {
-	lexical := embed.Lexical{}
-	all := []embed.Embedder{lexical}
-	condition := server.Condition{Embedding: lexical.Model(), Lexical: true}
-	if _, err := os.Stat(f.encoderDir()); err == nil {
-		encoder, err := bert.Open(f.encoderDir(), bert.Options{})
-		if err != nil {
-			return nil, condition, err
-		}
-		all = append(all, encoder)
-		condition = server.Condition{Embedding: encoder.Model()}
-	} else {
-		log.Warn("the encoder's weights are not here: texts are compared by words, not by meaning; fetch them with: nearside models pull",
-			"models", f.dir, "model", lexical.Model())
-	}
-	all, err := f.cached(all)
-	return all, condition, err
+// embedding is what can embed without a model server.
+type embedding struct {
+	embedders []embed.Embedder // behind the cache
+	cache     *embed.Cache
+	condition server.Condition // which of them is the best
 }
 
-// cached puts the embedding cache before the embedders.
-func (f *modelFlags) cached(all []embed.Embedder) ([]embed.Embedder, error) {
+// open opens the encoder, if its weights are here, and the lexical fallback.
+func (f *modelFlags) open(log *slog.Logger) (embedding, error) {
 	limit, err := humanize.ParseBytes(f.cache)
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "--embed-cache %q is not a size; write for example 64MiB", f.cache)
-	}
-	if limit == 0 {
-		return all, nil
+		return embedding{}, fault.New(fault.Invalid, "--embed-cache %q is not a size; write for example 64MiB", f.cache)
 	}
 	cache, err := embed.NewCache(int64(limit))
 	if err != nil {
-		return nil, err
+		return embedding{}, err
 	}
-	for i, e := range all {
-		all[i] = embed.Cached(e, cache)
+	lexical := embed.Lexical{}
+	e := embedding{
+		embedders: []embed.Embedder{embed.Cached(lexical, cache)},
+		cache:     cache,
+		condition: server.Condition{Embedding: lexical.Model(), Lexical: true},
 	}
-	return all, nil
+	if _, err := os.Stat(f.encoderDir()); err != nil {
+		log.Warn("the encoder's weights are not here: texts are compared by words, not by meaning; fetch them with: nearside models pull",
+			"models", f.dir, "model", lexical.Model())
+		return e, nil
+	}
+	encoder, err := bert.Open(f.encoderDir(), bert.Options{})
+	if err != nil {
+		return embedding{}, err
+	}
+	e.embedders = append(e.embedders, embed.Cached(encoder, cache))
+	e.condition = server.Condition{Embedding: encoder.Model()}
+	return e, nil
 }
 
 func newModels() *cobra.Command {

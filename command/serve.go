@@ -76,12 +76,12 @@ func serve(ctx context.Context, f serveFlags, assets Assets, stdout, stderr io.W
 	if err != nil {
 		return fault.New(fault.Invalid, "--memory %q is not a size; write for example 2GiB", f.memory)
 	}
-	embedders, condition, err := f.models.embedders(log)
+	models, err := f.models.open(log)
 	if err != nil {
 		return err
 	}
 	f.house.memoryBytes, f.house.maxAge = int64(memory), f.server.Delay
-	f.house.embedders, f.house.models, f.house.log = embedders, assets.Models, log
+	f.house.embedders, f.house.models, f.house.log = models.embedders, assets.Models, log
 	h, err := openHouse(ctx, f.house)
 	if err != nil {
 		return err
@@ -89,7 +89,8 @@ func serve(ctx context.Context, f serveFlags, assets Assets, stdout, stderr io.W
 	defer closeAfter(h, &err)
 	f.server.Version = Version
 	parts := h.parts()
-	parts.Condition = func() server.Condition { return condition }
+	parts.Condition = func() server.Condition { return h.condition(models.condition) }
+	parts.Collectors = h.collectors(models.cache)
 	s, err := server.Listen(f.server, parts, log)
 	if err != nil {
 		return err

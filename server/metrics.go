@@ -51,6 +51,7 @@ func newMetrics(s *Server) *metrics {
 		gauge("nearside_http_body_bytes", "Bytes of request bodies in memory.", func() float64 { return float64(s.bodies.Load()) }),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(s.parts.Collectors...)
 	if s.parts.Models != nil {
 		m.registry.MustRegister(s.parts.Models.Meter())
 	}

@@ -37,6 +37,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
 	"nearside/fault"
@@ -52,6 +53,8 @@ type Parts struct {
 	Models    *llm.Router        // what turns texts into vectors
 	Texts     *rag.Service       // texts by their meaning
 	Condition func() Condition   // what /health tells; nil: nothing but that the server is up
+
+	Collectors []prometheus.Collector // what /metrics tells beside the server's own
 }
 
 // Server answers Cloudflare's API on one address.
