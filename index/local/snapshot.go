@@ -79,13 +79,15 @@ func (s *store) snapshot(ctx context.Context, w io.Writer) (index.Sequence, erro
 	return copied.mutation.Sequence, out.err
 }
 
-// beginCopy has states noted from the newest on.
+// beginCopy has states noted from the newest on, unless a copy in progress has them noted already.
 func (s *store) beginCopy() {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
-	s.copying++
+	if s.copying++; s.copying > 1 {
+		return
+	}
 	v := s.views.newest.Load()
-	s.marks = append(s.marks, mark{0, state{mutation: v.mutation, slots: v.slots, count: v.count}})
+	s.marks = []mark{{0, state{mutation: v.mutation, slots: v.slots, count: v.count}}}
 }
 
 // endCopy returns the state that records.db had at a sequence of its own.

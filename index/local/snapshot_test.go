@@ -2,11 +2,63 @@ package local_test
 
 import (
 	"bytes"
+	"sync"
 	"testing"
 
 	"nearside/fault"
+	"nearside/index"
 	"nearside/index/local"
 )
+
+// writing is a writer that calls a function with every piece it is given.
+type writing func(p []byte)
+
+func (w writing) Write(p []byte) (int, error) {
+	w(p)
+	return len(p), nil
+}
+
+func TestSnapshotsTakenAtTheSameTimeEachNameTheirOwnState(t *testing.T) {
+	t.Parallel()
+	h := openHome(t, nil)
+	x := h.create(t, 1)
+	upsert(t, x, records(0, 50, 1)...)
+	var first, second bytes.Buffer
+	var others sync.WaitGroup
+	pieces := 0
+	_, err := x.Snapshot(t.Context(), writing(func(p []byte) {
+		first.Write(p)
+		if pieces++; pieces != 4 {
+			return // with the fourth piece, of the database, the state of the copy is settled
+		}
+		upsert(t, x, records(50, 60, 1)...)
+		begun := make(chan struct{})
+		begin := sync.OnceFunc(func() { close(begun) })
+		others.Go(func() {
+			_, err := x.Snapshot(t.Context(), writing(func(p []byte) {
+				second.Write(p)
+				begin()
+			}))
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		<-begun
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	others.Wait()
+	for number, want := range []int{50, 60} {
+		restored, err := h.Restore(t.Context(), 2+index.Number(number), []*bytes.Buffer{&first, &second}[number])
+		if err != nil {
+			t.Fatalf("snapshot %d: %v", number+1, err)
+		}
+		if n := count(t, restored); n != want {
+			t.Errorf("snapshot %d holds %d records, not %d", number+1, n, want)
+		}
+	}
+}
 
 // Whatever the bytes, reading a snapshot ends with a manifest or with a fault.
 func FuzzVerifySnapshot(f *testing.F) {
