@@ -236,3 +236,30 @@ func TestCutAndMissingFilesChangeNoAnswer(t *testing.T) {
 		}
 	}
 }
+
+func TestSlotThatCannotBeIsDamage(t *testing.T) {
+	t.Parallel()
+	for _, slot := range []int64{-1, 1 << 31, 1 << 40} {
+		h := openHome(t, func(h *home) { h.broken = true })
+		x := h.create(t, 1)
+		fillSmall(t, x)
+		h.close(t)
+		h.openDir(t)
+		db, err := h.dir.Sub("indexes").Sub("1").OpenDB("records.db", disk.Schema{Application: "nearside index", Version: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = db.Update(t.Context(), func(tx *disk.Tx) error { return tx.Exec(`UPDATE records SET slot = ? WHERE slot = 3`, slot) }, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		h.close(t)
+		h.open(t)
+		if _, err := h.Open(t.Context(), 1); !fault.Is(err, fault.Corrupt) {
+			t.Errorf("slot %d: %v", slot, err)
+		}
+	}
+}

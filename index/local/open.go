@@ -170,8 +170,8 @@ func (l *loading) readRecords(tx *disk.Tx) error {
 	}
 	err := tx.Each(sql, func(r *disk.Row) error {
 		at, born := slot(r.Int(0)), index.Sequence(r.Int(1))
-		if r.Int(0) >= int64(l.state.slots) || born > l.state.mutation.Sequence {
-			return l.damaged("%s has a version of a record, slot %d, from after its last mutation; restore it from a snapshot", l.db.Path(), r.Int(0))
+		if r.Int(0) < 0 || r.Int(0) >= int64(l.state.slots) || born > l.state.mutation.Sequence {
+			return l.damaged("%s has a version of a record in slot %d, which its last mutation does not know; restore it from a snapshot", l.db.Path(), r.Int(0))
 		}
 		l.sums.set(at, uint32(r.Int(3)))
 		alive := r.Null(2)

@@ -204,8 +204,11 @@ func (r *rows) seal(s slot, crc uint32) uint32 { return crc ^ r.mix ^ s }
 
 func (r *rows) offset(s slot) int64 { return rowsHeaderSize + int64(s)*int64(r.stride) }
 
-// vector returns the vector of a slot that was put, verified, in dst or, if that is too short, in new memory.
+// vector returns the vector of a slot, verified, in dst or, if that is too short, in new memory.
 func (r *rows) vector(s slot, dst []float32) (vector []float32, err error) {
+	if r.extents[extentOf(s)].Load() == nil {
+		return nil, r.damaged(s) // the file is absent, or ends far before the slot
+	}
 	defer r.catch(&err, setPanicOnFault())
 	row := r.row(s)
 	if !r.sound(s, row, nil) {

@@ -64,3 +64,35 @@ func TestSalvageSavesWholeRecordsAndNoOthers(t *testing.T) {
 		t.Errorf("none of %d damaged pages made a record unreadable", pages)
 	}
 }
+
+func TestSalvageNeedsNoRows(t *testing.T) {
+	t.Parallel()
+	const n = 400
+	h := openHome(t, func(h *home) { h.broken = true })
+	x := h.create(t, 1)
+	upsert(t, x, records(0, n, 1)...)
+	h.close(t)
+	folder := filepath.Join(h.path, "indexes", "1")
+	files := readTree(t, folder)
+	delete(files, "vectors.rows")
+	const page = 16384
+	whole := files["records.db"]
+	salvaged := 0
+	for p := range len(whole) / page {
+		files["records.db"] = bytes.Clone(whole)
+		files["records.db"][p*page+page/2] ^= 1
+		files.lay(t, folder)
+		h.openDir(t)
+		result, err := local.Salvage(t.Context(), h.dir.Sub("indexes"), 1, func(index.Record) error { return nil })
+		h.close(t)
+		if err != nil && !fault.Is(err, fault.Corrupt) {
+			t.Fatalf("page %d: %v", p+1, err)
+		}
+		if err == nil && result.Saved < n {
+			salvaged++
+		}
+	}
+	if salvaged == 0 {
+		t.Error("no damaged page made a record unreadable")
+	}
+}
