@@ -22,8 +22,9 @@
 // Times are nanoseconds since 1970; born, died, created, dropped and purged are sequences.
 //
 // A slot is one version of one record, and never changes. Replacing a record takes
-// a new slot and sets died in the old one; slots ascend with the commits and are
-// never used twice. A mutation is one transaction of records.db, shared with the
+// a new slot and sets died in the old one; slots ascend with the commits. While an
+// index is open none is used twice; when it is opened, gaps that purged versions left
+// may be closed, and then what remains is numbered anew. A mutation is one transaction of records.db, shared with the
 // callers that come at the same time; once that is durable, memory follows, and a
 // view is published with one pointer. Readers pin a view and wait for nobody: what
 // a view reaches (slotTable, rows, filter.Column) is only ever added to, and the

@@ -159,9 +159,9 @@ func (h *handle) Snapshot(ctx context.Context, w io.Writer) (index.Sequence, err
 // Others that are idle are parked to make room; what does not fit even so is refused.
 func (e *Engine) admit(h *handle, bytes int64) error {
 	for {
-		victims, err := e.tryAdmit(h, bytes)
-		if err != nil || victims == nil {
-			return err
+		victims := e.tryAdmit(h, bytes)
+		if victims == nil {
+			return nil
 		}
 		if !e.parkOne(victims) {
 			return e.tooMuch(h, bytes)
@@ -169,9 +169,9 @@ func (e *Engine) admit(h *handle, bytes int64) error {
 	}
 }
 
-// tryAdmit grants the memory, or returns the open handles, the longest idle first,
-// of which one must be parked before.
-func (e *Engine) tryAdmit(h *handle, bytes int64) ([]*handle, error) {
+// tryAdmit grants the memory and returns nil, or else the other open handles, the
+// longest idle first, of which one must be parked before: perhaps none, but never nil.
+func (e *Engine) tryAdmit(h *handle, bytes int64) []*handle {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	before, isOpen := e.open[h]
@@ -180,7 +180,7 @@ func (e *Engine) tryAdmit(h *handle, bytes int64) ([]*handle, error) {
 	if fits && (isOpen || len(e.open) < e.options.MaxOpen) {
 		e.open[h] = bytes
 		e.granted = after
-		return nil, nil
+		return nil
 	}
 	victims := []*handle{}
 	for v := range e.open {
@@ -189,7 +189,7 @@ func (e *Engine) tryAdmit(h *handle, bytes int64) ([]*handle, error) {
 		}
 	}
 	slices.SortFunc(victims, func(a, b *handle) int { return cmp.Compare(a.lastUse.Load(), b.lastUse.Load()) })
-	return victims, nil
+	return victims
 }
 
 // parkOne closes the first of the handles that nobody uses.

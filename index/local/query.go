@@ -172,8 +172,8 @@ func (s *store) readRecord(tx *disk.Tx, at slot, record *index.Record, want want
 	return err
 }
 
-// vector returns the vector of a slot: from its row if that is sound, else from
-// the truth, and then the rows are mended.
+// vector returns the vector of a slot, from its row; if that is not sound, the rows
+// are mended from the truth first.
 func (s *store) vector(ctx context.Context, at slot) ([]float32, error) {
 	values, err := s.rows.vector(at, nil)
 	if err == nil {

@@ -337,7 +337,14 @@ func TestAnErrorOfOursIsNotTakenForAFault(t *testing.T) {
 			t.Error("a nil pointer was taken for a fault in the mapping")
 		}
 	}()
-	_, _ = r.vector(0, nil) // nothing was put: a mistake of the caller's
+	_, _ = r.tryUnsound(nil, 0, 1, func(slot) (uint32, bool) { return 0, true }) // nothing is mapped: a mistake of the caller's
+}
+
+func TestARowThatWasNeverPutIsDamaged(t *testing.T) {
+	r, _ := mustOpenRows(t, openDir(t, t.TempDir(), nil), 1, [][]float32{{1}})
+	if _, err := r.vector(0, nil); !fault.Is(err, fault.Corrupt) {
+		t.Errorf("reading it: %v", err)
+	}
 }
 
 func TestRowsKeepNoFileOpen(t *testing.T) {

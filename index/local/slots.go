@@ -8,10 +8,10 @@ import (
 )
 
 // A slot is one version of one record, numbered in the order of the commits. It
-// never changes; it dies once. Slot numbers are never used twice.
+// never changes; it dies once. Only compact gives a number away again.
 type slot = uint32
 
-// maxSlots is how many versions an index can hold in its life.
+// maxSlots is how many versions an index can number before its gaps must be closed.
 const maxSlots = 1<<32 - 2
 
 const (

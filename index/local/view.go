@@ -93,12 +93,8 @@ func (h *views) thinLocked() {
 	h.past = kept
 }
 
-// pin returns the view that was the newest at a time, or the oldest one remembered; the zero
-// time stands for now. The caller unpins it.
+// pin returns the view that was the newest at a time, or the oldest one remembered. The caller unpins it.
 func (h *views) pin(at time.Time) *view {
-	if at.IsZero() {
-		return h.pinNewest()
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	v := h.newest.Load()

@@ -101,8 +101,7 @@ func (s *store) putRows(c *change) error {
 	}
 	err := s.rows.put(c.added[0].slot, vectors...)
 	if err != nil && fault.As(err) == nil {
-		err = fault.New(fault.Unavailable, "%s cannot be written: it needs %d bytes more; nothing was changed, reading goes on, writing will when the disk has room and works",
-			s.dir.Path(rowsFile), len(vectors)*s.rows.stride).Because(err)
+		err = fault.New(fault.Unavailable, "%s cannot be written; nothing was changed, reading goes on, and so will writing when the disk works", s.dir.Path(rowsFile)).Because(err)
 	}
 	return err
 }
@@ -128,7 +127,7 @@ func (s *store) putOne(tx *disk.Tx, c *change, r *index.Record, gate *scopeGate,
 		return err
 	}
 	if c.slots >= maxSlots {
-		return fault.New(fault.Unavailable, "the index has held %d versions of records, which is all it can in its life; take a snapshot and load it into a new index", c.slots)
+		return fault.New(fault.Unavailable, "the index has numbered %d versions of records, which is the most; restart nearside, which frees the numbers of those that are gone", c.slots)
 	}
 	at := c.slots
 	if err := insertRecord(tx, at, c.mutation.Sequence, r); err != nil {
