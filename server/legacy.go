@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"nearside/catalog"
@@ -108,12 +109,12 @@ func (s *Server) legacyIndex(c *call, x catalog.Index) (legacyObject, error) {
 // legacyInsert answers POST …/vectorize/indexes/{index}/insert. Unlike v2 it refuses ids that exist.
 func legacyInsert(s *Server, c *call) error {
 	return s.legacyStore(c, "insert", func(x *vectorize.Index, ctx context.Context, records []index.Record, within index.Scope) (index.Mutation, error) {
-		existing, err := x.Index.Get(ctx, idsOf(records), index.Read{Within: within})
+		taken, err := existing(ctx, x, idsOf(records), within)
 		if err != nil {
 			return index.Mutation{}, err
 		}
-		if len(existing) > 0 {
-			return index.Mutation{}, fault.For(reasonLegacyExists, "%d of the ids exist already, %s among them; use upsert to replace them", len(existing), quoteShort(string(existing[0].ID)))
+		if len(taken) > 0 {
+			return index.Mutation{}, fault.For(reasonLegacyExists, "%d of the ids exist already, %s among them; use upsert to replace them", len(taken), quoteShort(string(taken[0])))
 		}
 		return x.Insert(ctx, records, within)
 	})
@@ -146,6 +147,27 @@ func idsOf(records []index.Record) []index.VectorID {
 	return ids
 }
 
+// existing returns those of the ids that are there, each once, in order. Records are
+// read whole, so it asks for some at a time and keeps nothing but their ids.
+func existing(ctx context.Context, x *vectorize.Index, ids []index.VectorID, within index.Scope) ([]index.VectorID, error) {
+	const atOnce = 1000
+	there := []index.VectorID{}
+	seen := map[index.VectorID]bool{}
+	for some := range slices.Chunk(ids, atOnce) {
+		records, err := x.Index.Get(ctx, some, index.Read{Within: within})
+		if err != nil {
+			return nil, err
+		}
+		for i := range records {
+			if id := records[i].ID; !seen[id] {
+				seen[id] = true
+				there = append(there, id)
+			}
+		}
+	}
+	return there, nil
+}
+
 // legacyGet answers POST …/vectorize/indexes/{index}/get-by-ids.
 func legacyGet(s *Server, c *call) error {
 	x, within, err := s.writing(c)
@@ -165,14 +187,16 @@ func legacyDelete(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
-	existing, err := x.Index.Get(c, ids, index.Read{Within: within})
+	if err := s.parts.Vectorize.Limits().CheckDelete(ids); err != nil {
+		return err
+	}
+	deleted, err := existing(c, x, ids, within)
 	if err != nil {
 		return err
 	}
 	if _, err := x.Delete(c, ids, within); err != nil {
 		return err
 	}
-	deleted := idsOf(existing)
 	return c.reply(legacyChange{len(deleted), deleted})
 }
 

@@ -87,6 +87,9 @@ var sizes = []sized{
 	{"delete_by_ids", 100, 40007, "too many ids in payload; max id count is 100, got 101", func(c *cloud, n int) answer {
 		return c.send("POST", v2+"/films/delete_by_ids", "", `{"ids":[`+repeated(n, quotedID, ",")+`]}`)
 	}},
+	{"v1 delete-by-ids", 100, 40007, "too many ids in payload; max id count is 100, got 101", func(c *cloud, n int) answer {
+		return c.send("POST", home+"/vectorize/indexes/films/delete-by-ids", "", `{"ids":[`+repeated(n, quotedID, ",")+`]}`)
+	}},
 	{"topK", 100, 40026, "topK is 101; it must be between 1 and 100", query(func(n int) string { return fmt.Sprintf(`{"vector":[1,2,3],"topK":%d}`, n) })},
 	{"topK of indexed metadata", 100, 40026, "topK is 101", query(func(n int) string { return fmt.Sprintf(`{"vector":[1,2,3],"topK":%d,"returnMetadata":"indexed"}`, n) })},
 	{"topK of values", 50, 40025, "with returnValues=true or returnMetadata=all, max top K is 50, but got 51; ", query(func(n int) string { return fmt.Sprintf(`{"vector":[1,2,3],"topK":%d,"returnValues":true}`, n) })},

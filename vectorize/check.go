@@ -62,6 +62,9 @@ func checkID(id index.VectorID) error {
 	return nil
 }
 
+// CheckDelete checks the ids of a delete.
+func (l Limits) CheckDelete(ids []index.VectorID) error { return checkIDs(ids, l.DeleteIDs) }
+
 func checkIDs(ids []index.VectorID, most int) error {
 	if most > 0 && len(ids) > most {
 		return fault.For(ReasonIDs, "too many ids in payload; max id count is %d, got %d", most, len(ids))

@@ -47,7 +47,7 @@ func (x *Index) Upsert(ctx context.Context, records []index.Record, within index
 
 // Delete checks the ids and removes their records.
 func (x *Index) Delete(ctx context.Context, ids []index.VectorID, within index.Scope) (index.Mutation, error) {
-	if err := checkIDs(ids, x.limits.DeleteIDs); err != nil {
+	if err := x.limits.CheckDelete(ids); err != nil {
 		return index.Mutation{}, err
 	}
 	return x.Index.Delete(ctx, ids, within)
