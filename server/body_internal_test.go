@@ -136,6 +136,29 @@ func TestBrokenBodiesAreNamed(t *testing.T) {
 	}
 }
 
+// To fasthttp a connection that ends between two chunks ends the body.
+func TestAChunkedBodyIsWholeOnlyWithItsLastChunk(t *testing.T) {
+	const head = "POST /take HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+	for _, secure := range []bool{false, true} {
+		h := startMaybeTLS(t, secure, Config{}, Route{Method: "POST", Path: "/take", Handle: takeAll, BodyLimit: testLimit})
+		for end, status := range map[string]int{"": 400, "0": 400, "0\r\n\r\n": 200} {
+			c := h.dial()
+			io.WriteString(c, head+end)
+			if err := c.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatalf("TLS %t, the body ends with %q: %v", secure, end, err)
+			}
+			res.Body.Close()
+			if res.StatusCode != status {
+				t.Errorf("TLS %t, the body ends with %q: %d, want %d", secure, end, res.StatusCode, status)
+			}
+		}
+	}
+}
+
 func TestContentTypesAreChecked(t *testing.T) {
 	h := bodyServer(t)
 	for _, test := range []struct {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,34 @@ type conn struct {
 	reading  atomic.Bool // a call waits for bytes, and learns of a hang-up itself
 	linger   atomic.Bool // the client may still be sending when we close
 	closing  sync.Once
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	return n, c.whole(err)
+}
+
+// whole turns the end of the connection into an error while a body is being
+// read: to fasthttp a chunked body that stops between two chunks is complete,
+// and half an upload would be stored as if it were all of it.
+func (c *conn) whole(err error) error {
+	if err == io.EOF && c.reading.Load() {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// secureConn is a conn under TLS, whose goodbye ends a body no more than FIN does.
+type secureConn struct {
+	*tls.Conn
+	below *conn
+}
+
+// Read implements net.Conn.
+func (s *secureConn) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	return n, s.below.whole(err)
 }
 
 // pieceBytes is how much is written under one deadline.
@@ -96,8 +125,8 @@ func (c *conn) cut() {
 
 // rawConn returns the conn below TLS.
 func rawConn(nc net.Conn) *conn {
-	if t, ok := nc.(*tls.Conn); ok {
-		nc = t.NetConn()
+	if s, ok := nc.(*secureConn); ok {
+		return s.below
 	}
 	return nc.(*conn)
 }

@@ -94,7 +94,7 @@ func (l *listener) track(inner net.Conn) net.Conn {
 		c.cut() // accepted in the moment the server began to drain
 	}
 	if l.tls != nil {
-		return tls.Server(c, l.tls)
+		return &secureConn{tls.Server(c, l.tls), c}
 	}
 	return c
 }
