@@ -155,6 +155,7 @@ func TestARevokedKeyOpensNothingAtOnce(t *testing.T) {
 		`{"scope":"read","filter":{"a":{"$near":1}}}`: "$near",
 		`{"scope":"read","filter":7}`:                 "filter",
 		`{"scope":5}`:                                 "scope: expected a string",
+		`{"scope":"write","namespace":["a"]}`:         `unknown field \"namespace\"`, // passed over, the key would open every namespace
 	} {
 		a := h.do("POST", "/client/v4/accounts/local/nearside/keys", strings.NewReader(body), "Content-Type: application/json", boss)
 		if a.status != 400 || !strings.Contains(a.body, fragment) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"nearside/fault"
@@ -27,6 +28,24 @@ func (c *call) bind(v any) error {
 		return err
 	}
 	return decodeJSON(data, v)
+}
+
+// bindExactly is bind for a body whose every field must be understood: a limit
+// of a key that is misspelt and passed over would be a key without the limit.
+func (c *call) bindExactly(v any) error {
+	data, err := c.readBody()
+	if err != nil {
+		return err
+	}
+	if err := decodeJSON(data, v); err != nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(v); err != nil {
+		return badJSON(strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return nil
 }
 
 // decodeJSON decodes one JSON value into v and says in words what is wrong with it.

@@ -36,7 +36,7 @@ func createKey(s *Server, c *call) error {
 		Namespaces []string           `json:"namespaces"`
 		Filter     json.RawMessage    `json:"filter"`
 	}
-	if err := c.bind(&wanted); err != nil {
+	if err := c.bindExactly(&wanted); err != nil {
 		return err
 	}
 	limits := catalog.Limits{Indexes: wanted.Indexes, Namespaces: wanted.Namespaces}
