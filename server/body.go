@@ -100,7 +100,7 @@ func (c *call) body() (io.Reader, error) {
 	if unpacked == io.Reader(packed) {
 		b.opened = packed
 	} else {
-		b.opened = &limited{r: unpacked, limit: b.limit}
+		b.opened = &limited{body: b, r: unpacked}
 	}
 	return b.opened, nil
 }

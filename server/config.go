@@ -28,7 +28,7 @@ type Config struct {
 	Connections int           // open connections; 4,096
 	Work        int           // calls worked on at once; 8 a CPU, at least 32
 	Queue       int           // calls waiting to be worked on; 4 × Work
-	BodyBytes   int64         // bytes of request bodies in memory at once; 1 GiB
+	BodyBytes   int64         // bytes of request bodies in memory at once, also of what they unpack to; 1 GiB
 	Patience    time.Duration // the longest wait in that queue; 10 s
 
 	HeaderTimeout time.Duration // for a request's head, and the first 8 KiB of its body; 10 s

@@ -43,19 +43,23 @@ func badPacking(encoding string, err error) error {
 	return fault.For(reasonBodyCut, "the body is not the %s stream that its Content-Encoding says", encoding).Because(err)
 }
 
-// limited reads an unpacked body and stops at the limit: a few kilobytes can unpack to many gigabytes.
+// limited reads what a body unpacks to, which counts like the body itself against
+// the route's limit and the server's budget: a few kilobytes can be many gigabytes.
 type limited struct {
-	r     io.Reader
-	limit int64
-	read  int64
+	body *body
+	r    io.Reader
+	read int64
 }
 
 // Read implements io.Reader.
 func (l *limited) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
 	l.read += int64(n)
-	if l.read > l.limit {
-		return 0, tooLarge(l.limit, 0)
+	if l.read > l.body.limit {
+		return 0, tooLarge(l.body.limit, 0)
+	}
+	if err := l.body.reserve(int64(n)); err != nil {
+		return 0, err
 	}
 	if err != nil && err != io.EOF {
 		err = badPacking("packed", err)
