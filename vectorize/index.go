@@ -2,6 +2,7 @@ package vectorize
 
 import (
 	"context"
+	"slices"
 
 	"nearside/catalog"
 	"nearside/fault"
@@ -87,10 +88,7 @@ func (x *Index) CreateMetadataIndex(ctx context.Context, m index.MetadataIndex, 
 	if err != nil {
 		return index.Mutation{}, err
 	}
-	known := false
-	for _, e := range existing {
-		known = known || e.Property == m.Property
-	}
+	known := slices.ContainsFunc(existing, func(e index.MetadataIndex) bool { return e.Property == m.Property })
 	if most := x.limits.MetadataIndexes; most > 0 && len(existing) >= most && !known {
 		return index.Mutation{}, fault.For(index.ReasonTooManyMeta, "the index has %d metadata indexes and may have %d; delete one before creating one for %q", len(existing), most, m.Property)
 	}

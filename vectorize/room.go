@@ -75,7 +75,7 @@ func unlimited(limit int) int {
 func namespaces(records []index.Record) map[string]bool {
 	named := map[string]bool{}
 	for i := range records {
-		if n := records[i].Namespace; n != "" && !named[n] {
+		if n := records[i].Namespace; n != "" {
 			named[n] = true
 		}
 	}

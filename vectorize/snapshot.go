@@ -114,7 +114,8 @@ func (s *Service) KeepSnapshot(ctx context.Context, account, name string, now ti
 }
 
 // Snapshots lists the snapshots kept of an index, oldest first; those made before
-// it was restored, or before it was deleted, are among them.
+// it was restored, or before it was deleted, are among them. Files whose first line
+// cannot be read are nobody's; the log names them.
 func (s *Service) Snapshots(account, name string) ([]Snapshot, error) {
 	if err := s.keepsFiles(); err != nil {
 		return nil, err
@@ -130,7 +131,13 @@ func (s *Service) Snapshots(account, name string) ([]Snapshot, error) {
 			continue
 		}
 		h, err := s.snapshotHeader(id)
-		if err != nil {
+		switch {
+		case fault.Is(err, fault.NotFound): // deleted just now
+			continue
+		case fault.Is(err, fault.Corrupt):
+			s.log.Error("a damaged snapshot is left out of the list", "error", err)
+			continue
+		case err != nil:
 			return nil, err
 		}
 		if h.Account != account || h.Name != name {

@@ -307,6 +307,13 @@ func TestASnapshotRestoresWhatWasThereAndNothingLater(t *testing.T) {
 	if list, err := w.Snapshots("local", "films"); err != nil || len(list) != 1 || list[0] != kept {
 		t.Errorf("listed %+v, %v", list, err)
 	}
+	damaged := filepath.Join(w.path, "snapshots", "7-20260102T030405.678901Z.snapshot")
+	if err := os.WriteFile(damaged, []byte("nearside-snapshot 1 "), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := w.Snapshots("local", "films"); err != nil || len(list) != 1 {
+		t.Errorf("beside a damaged one listed %+v, %v", list, err)
+	}
 	if list, err := w.Snapshots("local", "books"); err != nil || len(list) != 0 {
 		t.Errorf("another index has %+v, %v", list, err)
 	}
