@@ -6,6 +6,7 @@ import (
 
 	"nearside/catalog"
 	"nearside/index"
+	"nearside/index/filter"
 	"nearside/vectorize"
 )
 
@@ -195,7 +196,7 @@ func (w wide) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = appendFloat(out, float64(v))
+		out = filter.AppendNumber(out, float64(v))
 	}
 	return append(out, ']'), nil
 }

@@ -178,7 +178,7 @@ type matchObject struct {
 type score float64
 
 // MarshalJSON implements json.Marshaler.
-func (v score) MarshalJSON() ([]byte, error) { return appendFloat(nil, float64(v)), nil }
+func (v score) MarshalJSON() ([]byte, error) { return filter.AppendNumber(nil, float64(v)), nil }
 
 // explainObject says how an answer was made, for a query with "explain": true.
 type explainObject struct {

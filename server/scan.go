@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unsafe"
+
+	"nearside/index/filter"
 )
 
 // scanner walks over one JSON text and decodes only what it is asked for. It is
@@ -294,7 +296,7 @@ func compact(to, raw []byte) []byte {
 			if bytes.IndexByte(raw[start:s.at], '\\') < 0 {
 				to = append(to, raw[start:s.at]...)
 			} else {
-				to = appendQuoted(to, text)
+				to = filter.AppendString(to, text)
 			}
 		default:
 			to = append(to, b)
@@ -302,30 +304,4 @@ func compact(to, raw []byte) []byte {
 		}
 	}
 	return to
-}
-
-// appendQuoted appends text as a JSON string with no more escapes than needed.
-func appendQuoted(to []byte, text string) []byte {
-	to = append(to, '"')
-	for i := range len(text) {
-		switch b := text[i]; {
-		case b == '"' || b == '\\':
-			to = append(to, '\\', b)
-		case b == '\n':
-			to = append(to, '\\', 'n')
-		case b == '\r':
-			to = append(to, '\\', 'r')
-		case b == '\t':
-			to = append(to, '\\', 't')
-		case b == '\b':
-			to = append(to, '\\', 'b')
-		case b == '\f':
-			to = append(to, '\\', 'f')
-		case b < ' ':
-			to = fmt.Appendf(to, `\u%04x`, b)
-		default:
-			to = append(to, b)
-		}
-	}
-	return append(to, '"')
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -138,15 +137,4 @@ func deleteVectors(s *Server, c *call) error {
 		return err
 	}
 	return c.mutation(m)
-}
-
-// appendFloat appends a finite number in the form JSON.stringify gives it.
-func appendFloat(to []byte, v float64) []byte {
-	if v == 0 {
-		return append(to, '0') // also for -0
-	}
-	if size := math.Abs(v); size < 1e-6 || size >= 1e21 {
-		return strconv.AppendFloat(to, v, 'e', -1, 64)
-	}
-	return strconv.AppendFloat(to, v, 'f', -1, 64)
 }

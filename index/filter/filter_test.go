@@ -293,8 +293,9 @@ func TestExtractOfWhatIsNotMetadataIsAbsent(t *testing.T) {
 
 func TestValueAsJSON(t *testing.T) {
 	for want, v := range map[string]filter.Value{
-		`null`: {}, `"a\"b"`: filter.StringOf(`a"b`), `true`: filter.BooleanOf(true), `false`: filter.BooleanOf(false),
-		`0`: filter.NumberOf(0), `1.5`: filter.NumberOf(1.5), `1e-07`: filter.NumberOf(1e-7), `100000`: filter.NumberOf(1e5),
+		`null`: {}, `"a\"b"`: filter.StringOf(`a"b`), `"\n\r\t\b\f\u0001"`: filter.StringOf("\n\r\t\b\f\x01"), `true`: filter.BooleanOf(true), `false`: filter.BooleanOf(false),
+		`0`: filter.NumberOf(0), `1.5`: filter.NumberOf(1.5), `1e-7`: filter.NumberOf(1e-7), `-1.5e-10`: filter.NumberOf(-1.5e-10), `1e-300`: filter.NumberOf(1e-300), `1e+21`: filter.NumberOf(1e21),
+		`100000`: filter.NumberOf(1e5),
 	} {
 		if got := v.JSON(); string(got) != want || !json.Valid(got) {
 			t.Errorf("got %s, want %s", got, want)

@@ -3,6 +3,7 @@ package filter
 import (
 	"cmp"
 	"encoding/json"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -61,7 +62,7 @@ func (v Value) append(to []byte) []byte {
 	case String:
 		return AppendString(to, v.text)
 	case Number:
-		return appendNumber(to, v.number)
+		return AppendNumber(to, v.number)
 	case Boolean:
 		return strconv.AppendBool(to, v.number != 0)
 	default:
@@ -100,6 +101,16 @@ func AppendString(to []byte, s string) []byte {
 		switch c := s[i]; {
 		case c == '"' || c == '\\':
 			to = append(to, '\\', c)
+		case c == '\n':
+			to = append(to, '\\', 'n')
+		case c == '\r':
+			to = append(to, '\\', 'r')
+		case c == '\t':
+			to = append(to, '\\', 't')
+		case c == '\b':
+			to = append(to, '\\', 'b')
+		case c == '\f':
+			to = append(to, '\\', 'f')
 		case c < ' ':
 			to = append(to, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		default:
@@ -109,13 +120,17 @@ func AppendString(to []byte, s string) []byte {
 	return append(to, '"')
 }
 
-// appendNumber appends a finite number in its shortest JSON form.
-func appendNumber(to []byte, n float64) []byte {
+// AppendNumber appends a finite number in the form JSON.stringify gives it.
+func AppendNumber(to []byte, n float64) []byte {
 	if n == 0 {
 		return append(to, '0') // also for -0, which equals it
 	}
-	if n > -1e21 && n < 1e21 && (n <= -1e-6 || n >= 1e-6) {
+	if size := math.Abs(n); size >= 1e-6 && size < 1e21 {
 		return strconv.AppendFloat(to, n, 'f', -1, 64)
 	}
-	return strconv.AppendFloat(to, n, 'e', -1, 64)
+	to = strconv.AppendFloat(to, n, 'e', -1, 64)
+	if end := len(to) - 2; to[end-1] == '-' && to[end] == '0' { // 1e-07: Go writes two digits at least
+		to = append(to[:end], to[end+1])
+	}
+	return to
 }
