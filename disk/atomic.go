@@ -35,8 +35,13 @@ func writeSynced(hook Hook, path string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
+	return f.fill(write)
+}
+
+// fill writes a new file, makes its content durable, and closes it.
+func (f *File) fill(write func(io.Writer) error) error {
 	buffered := bufio.NewWriterSize(f, 1<<16)
-	err = write(buffered)
+	err := write(buffered)
 	if err == nil {
 		err = buffered.Flush()
 	}

@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"os"
@@ -26,15 +25,7 @@ func WriteFileAtomic(path string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	buffered := bufio.NewWriterSize(f, 1<<16)
-	err = write(buffered)
-	if err == nil {
-		err = buffered.Flush()
-	}
-	if err == nil {
-		err = syncData(f)
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
+	if err = (&File{path: f.Name(), f: f}).fill(write); err == nil {
 		err = rename(nil, f.Name(), path)
 	}
 	if err != nil {

@@ -21,7 +21,7 @@
 //
 // What the package does not do: it knows no HTTP, no accounts, no names of
 // indexes and no models. Limits that are Cloudflare's rather than ours
-// (batch sizes, topK, id length) are checked by the server; the ones an index
+// (batch sizes, topK, id length) are checked by package vectorize; the ones an index
 // cannot live without (dimensions, finite values) are checked here.
 package index
 

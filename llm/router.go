@@ -127,7 +127,7 @@ func widened(f embed.Fingerprint, from, to int) embed.Fingerprint {
 }
 
 // Serves reports what would answer for a model in an account that has not used
-// it yet: the id of the weights and the route; or, with ok false, what is missing.
+// it yet: the id of the weights and the route; or what is missing.
 func (r *Router) Serves(m *Model) (served string, route Route, missing error) {
 	here := r.sources(m)
 	if len(here) == 0 {
