@@ -66,9 +66,7 @@ func gather(slots []uint32) *roaring.Bitmap {
 		slices.Sort(slots)
 		return roaring.BitmapOf(slots...)
 	}
-	const container = 1 << 16 / 64 // words of a whole container, which is then taken over as it is
-	words := (int(highest)/64/container + 1) * container
-	set := make([]uint64, words)
+	set := make([]uint64, highest/64+1)
 	for _, slot := range slots {
 		set[slot/64] |= 1 << (slot % 64)
 	}
