@@ -89,7 +89,7 @@ func (c Config) Validate(hasKeys bool) error {
 		report("--addr %q is not host:port, such as 127.0.0.1:8810", c.Addr)
 	} else if c.exposed() {
 		if !hasKeys {
-			report("--addr %s can be reached by other machines and no API key exists; create one first with: nearside keys create", c.Addr)
+			report("--addr %s can be reached by other machines and no API key exists; create an admin key first with: nearside keys create --scope admin --data DIR", c.Addr)
 		}
 		if c.TLSCert == "" && !c.InsecureHTTP {
 			report("--addr %s can be reached by other machines and would send keys in the clear; give --tls-cert and --tls-key, or --insecure-http if something in front of it encrypts", c.Addr)

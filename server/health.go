@@ -10,7 +10,7 @@ type Condition struct {
 	Embedding string `json:"embedding,omitempty"`
 	// Lexical says that Embedding compares words, not meanings.
 	Lexical bool `json:"lexical,omitempty"`
-	// Warming lists indexes that answer, but are still being prepared.
+	// Warming lists indexes that are being opened; calls to them wait until they are.
 	Warming []string `json:"warming,omitempty"`
 	// Damaged lists indexes that are out of service, and why.
 	Damaged []string `json:"damaged,omitempty"`

@@ -15,7 +15,7 @@ var uploadTypes = []string{typeNDJSON, typeJSON, typeMultipart}
 // jsonOnly is the content type of most bodies.
 var jsonOnly = []string{typeJSON}
 
-// routes is every route there is. Tests, the README's list and the router are made from it.
+// routes is every route there is. The router, the tests and docs/routes.md are made from it.
 //
 // An index name is {index} in every path: keys limited to some indexes are checked against it.
 var routes = []Route{
