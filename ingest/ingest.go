@@ -61,7 +61,11 @@ func Load(ctx context.Context, o Options, paths []string) (Report, error) {
 	for _, f := range files {
 		err := f.batches(ctx, o, func(b batch) { group.Go(func() error { return l.send(ctx, b) }) })
 		if err != nil {
-			return l.report(), errors.Join(err, group.Wait())
+			failed := group.Wait()
+			if failed != nil && errors.Is(err, context.Canceled) {
+				return l.report(), failed // which is what ended the reading
+			}
+			return l.report(), errors.Join(err, failed)
 		}
 	}
 	err = group.Wait()

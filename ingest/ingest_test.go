@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -164,6 +165,14 @@ func TestTroubleThatIsNotARecordsEndsTheLoad(t *testing.T) {
 	_, err := ingest.Load(t.Context(), ingest.Options{Client: api, Index: "n"}, []string{write(t, "a.jsonl", texts("a")...)})
 	if fault.KindOf(err) != fault.Internal || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("a broken server: %v", err)
+	}
+	var many []string
+	for i := range 5000 {
+		many = append(many, texts(fmt.Sprint("r", i))...)
+	}
+	_, err = ingest.Load(t.Context(), ingest.Options{Client: api, Index: "n", BatchLines: 1}, []string{write(t, "many.jsonl", many...)})
+	if err == nil || errors.Is(err, context.Canceled) {
+		t.Errorf("a broken server, with more to read: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
