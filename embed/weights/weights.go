@@ -103,8 +103,9 @@ func (f *fetcher) ensure(ctx context.Context, source Source) error {
 		err = f.fromRepository(ctx, missing)
 	case Any:
 		if err = f.fromPip(ctx, missing); err != nil && ctx.Err() == nil {
-			second := f.fromRepository(ctx, missing)
-			if err = both(err, second); second == nil {
+			if second := f.fromRepository(ctx, missing); second != nil {
+				err = both(err, second)
+			} else {
 				err = nil
 			}
 		}
