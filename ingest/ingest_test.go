@@ -2,6 +2,7 @@ package ingest_test
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -147,6 +148,33 @@ func TestVectorsAndGzipAreRecognized(t *testing.T) {
 	}
 	if last != total || total == 0 {
 		t.Errorf("progress ended at %d of %d", last, total)
+	}
+}
+
+func TestAFileThatIsCutOffIsNamedAndItsHalfLineIsNoRecord(t *testing.T) {
+	_, api := serve(t)
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	fmt.Fprintln(w, texts("a")[0])
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(w, texts("b")[0][:9])
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	path := write(t, "cut.jsonl.gz", packed.String())
+	o := ingest.Options{Client: api, Index: "notes", Refused: func(at ingest.Position, err error) { t.Errorf("%s: %v", at, err) }}
+	if _, err := ingest.Load(t.Context(), o, []string{path}); err == nil || !strings.Contains(err.Error(), path+" to its end") {
+		t.Errorf("a gzip file that is cut off: %v", err)
+	}
+}
+
+func TestAByteOrderMarkIsNoPartOfTheFirstRecord(t *testing.T) {
+	s, api := serve(t)
+	path := write(t, "windows.jsonl", "\ufeff"+texts("a")[0]+"\r", texts("b")[0]+"\r")
+	if _, err := ingest.Load(t.Context(), ingest.Options{Client: api, Index: "notes"}, []string{path}); err != nil || s.stored["a"] != 1 || s.stored["b"] != 1 {
+		t.Errorf("stored %v: %v", s.stored, err)
 	}
 }
 

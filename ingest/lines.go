@@ -17,6 +17,9 @@ import (
 // maxLine bounds a line: a vector of 1,536 numbers with 10 KiB of metadata needs well under 100 KiB.
 const maxLine = 16 << 20
 
+// byteOrderMark is what editors on Windows put before the first line.
+var byteOrderMark = []byte("\ufeff")
+
 // file is one input, not yet open.
 type file struct {
 	path string
@@ -69,16 +72,21 @@ func (f file) batches(ctx context.Context, o Options, hand func(batch)) error {
 	scanner := bufio.NewScanner(plain)
 	scanner.Buffer(make([]byte, 64<<10), maxLine)
 	c := collector{file: f, o: o, counted: counted, hand: hand}
-	for n := 1; scanner.Scan(); n++ {
+	// What comes before a reading error is half a line, and no record.
+	for n := 1; scanner.Scan() && scanner.Err() == nil; n++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := c.add(n, scanner.Bytes()); err != nil {
+		raw := scanner.Bytes()
+		if n == 1 {
+			raw = bytes.TrimPrefix(raw, byteOrderMark)
+		}
+		if err := c.add(n, raw); err != nil {
 			return err
 		}
 	}
 	if err := scanner.Err(); err != nil {
-		return fault.New(fault.Invalid, "cannot read %s to its end (a line has at most %d bytes)", f.path, maxLine).Because(err)
+		return fault.New(fault.Invalid, "cannot read %s to its end, which is cut off, or has a line of more than %d bytes", f.path, maxLine).Because(err)
 	}
 	c.flush()
 	return nil
