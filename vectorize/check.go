@@ -2,6 +2,8 @@ package vectorize
 
 import (
 	"encoding/json"
+	"math"
+	"strconv"
 	"strings"
 
 	"nearside/fault"
@@ -48,6 +50,9 @@ func checkRecord(r *index.Record, dimensions int, l Limits) error {
 	}
 	if key, why := badKey(r.Metadata); why != "" {
 		return fault.For(ReasonMetadataKey, `invalid metadata for vector id="%s": the key %q %s`, r.ID, key, why)
+	}
+	if number := endlessNumber(r.Metadata); number != "" {
+		return fault.For(ReasonMetadataKey, `invalid metadata for vector id="%s": the number %.40s does not fit a 64-bit float, whose largest is about 1.8e308`, r.ID, number)
 	}
 	return nil
 }
@@ -167,6 +172,31 @@ func badKey(metadata json.RawMessage) (key, why string) {
 		}
 	}
 	return "", ""
+}
+
+// endlessNumber returns the first number of valid JSON that is infinite as a
+// 64-bit float, or "". Many a client could not read a reply that holds it.
+func endlessNumber(metadata json.RawMessage) string {
+	for i := 0; i < len(metadata); i++ {
+		switch b := metadata[i]; {
+		case b == '"':
+			i = stringEnd(metadata, i) - 1
+		case b == '-' || b >= '0' && b <= '9':
+			end := i + 1
+			for end < len(metadata) && strings.IndexByte("0123456789.eE+-", metadata[end]) >= 0 {
+				end++
+			}
+			number := string(metadata[i:end])
+			// Without an exponent it takes more than 308 digits.
+			if len(number) > 308 || strings.ContainsAny(number, "eE") {
+				if f, _ := strconv.ParseFloat(number, 64); math.IsInf(f, 0) {
+					return number
+				}
+			}
+			i = end - 1
+		}
+	}
+	return ""
 }
 
 // stringEnd returns the position after the JSON string that begins at start.

@@ -256,6 +256,7 @@ func TestMetadataKeysFollowCloudflaresRulesAtEveryDepth(t *testing.T) {
 	for metadata, why := range map[string]string{
 		`{"":1}`:                          `the key "" is empty`,
 		`{"$a":1}`:                        "starts with $",
+		`{"a":"\"1e999","b":[2,-1e309]}`:  "the number -1e309 does not fit",
 		`{"a.b":1}`:                       "contains a dot",
 		`{"a\"b":1}`:                      `contains a "`,
 		`{"a":{"b":[{"":1}]}}`:            "is empty",
@@ -268,6 +269,7 @@ func TestMetadataKeysFollowCloudflaresRulesAtEveryDepth(t *testing.T) {
 	}
 	for _, metadata := range []string{
 		`{}`, `{"a":"$b"}`, `{"a":["$b","c.d",""]}`, `{"a|b":1,"a$":{"c":null}}`, `{"a":"x\",\"$b\":1"}`, `{"a":{},"b":[],"c":[[]]}`, `{"ü":true}`,
+		`{"a":1.7e308,"b":1e-400,"c":"1e400"}`,
 	} {
 		if _, err := x.Upsert(t.Context(), []index.Record{{ID: "x", Values: []float32{1, 2, 3}, Metadata: json.RawMessage(metadata)}}, index.Scope{}); err != nil {
 			t.Errorf("%s: %v", metadata, err)
