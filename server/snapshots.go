@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"nearside/fault"
 	"nearside/index"
 	"nearside/vectorize"
 )
@@ -95,9 +96,19 @@ func putSnapshot(s *Server, c *call) error {
 		contents, err = s.parts.Vectorize.Restore(c, c.account, c.param(indexParam), src)
 	}
 	if err != nil {
-		return err
+		return sentDamaged(err)
 	}
 	return c.reply(newContentsObject(contents))
+}
+
+// sentDamaged makes damage of the client's: the bytes came from there, and
+// nothing that is stored here is damaged.
+func sentDamaged(err error) error {
+	f := fault.As(err)
+	if f == nil || f.Kind != fault.Corrupt {
+		return err
+	}
+	return fault.New(fault.Invalid, "%s. Nothing was changed; send the snapshot again, or another one", f.Message).Because(err)
 }
 
 // getSnapshot answers GET …/nearside/indexes/{index}/snapshots/{snapshot} with its bytes.

@@ -214,10 +214,11 @@ func (f *frameReader) finish() error {
 	if f.manifest.Bytes != f.framed {
 		return damagedSnapshot("it holds %d bytes where its manifest says %d", f.framed, f.manifest.Bytes)
 	}
-	if n, err := io.ReadFull(f.src, make([]byte, 1)); n > 0 || err != io.EOF {
+	n, err := io.ReadFull(f.src, make([]byte, 1))
+	if n > 0 {
 		return damagedSnapshot("there is more behind its end")
 	}
-	return io.EOF
+	return err
 }
 
 func (f *frameReader) number() (uint32, error) {
