@@ -41,7 +41,7 @@ func newCheck() *cobra.Command {
 read and verified, every index is compared with what is derived from it. Nothing is
 changed. The exit code is 1 if anything is wrong; "nearside salvage" saves what can be
 read of a damaged index.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			report, err := check(cmd.Context(), data)
 			if err != nil {

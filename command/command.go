@@ -111,7 +111,26 @@ Every flag is also an environment variable: --data is NEARSIDE_DATA.`,
 		newServe(assets), newIndex(), newSearch(), newIngest(), newKeys(), newModels(), newSnapshot(),
 		newCheck(), newSalvage(), newEval(), newVersion(),
 	)
+	for _, group := range root.Commands() {
+		if group.HasSubCommands() {
+			// Left to cobra, a misspelt command prints help and succeeds.
+			group.Args, group.DisableFlagsInUseLine = noArgs, true
+			group.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	return root
+}
+
+// noArgs refuses arguments where a command has none. Often they are a directory
+// without --data in front of it.
+func noArgs(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case cmd.HasSubCommands():
+		return fault.New(fault.Invalid, "there is no command %q; see: %s --help", args[0], cmd.CommandPath())
+	}
+	return fault.New(fault.Invalid, "%s takes options only, and %q is none; see: %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
 }
 
 // useKernels makes the search and the encoder run the kernels that --cpu names.

@@ -48,6 +48,8 @@ func TestMistakesAreNamedWithTheNextStep(t *testing.T) {
 		{"serve --log-level loud --data " + empty, []string{`"loud"`, "warn"}},
 		{"serve --addr 0.0.0.0:0 --data " + empty, []string{"0.0.0.0:0", "--tls-cert", "keys create"}},
 		{"serve --consistency eventual --data " + empty, []string{`"eventual"`, "delayed"}},
+		{"check " + empty, []string{empty, "nearside check --help"}},
+		{"keys make", []string{`"make"`, "nearside keys --help"}},
 		{"search notes hello --filter genre=noir", []string{"genre=noir", "not JSON"}},
 		{"index list --url http://127.0.0.1:1", []string{"http://127.0.0.1:1", "nearside serve"}},
 		{"index create notes --dimensions 3 --model m", []string{"--dimensions"}},

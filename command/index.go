@@ -87,7 +87,7 @@ func newIndexList(server *connection) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the indexes",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var indexes []indexObject
 			if err := server.client().Do(cmd.Context(), http.MethodGet, "/nearside/indexes", nil, &indexes); err != nil {

@@ -75,7 +75,7 @@ func newKeysCreate(with withKeyring) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create",
 		Short: "Make a key and show it, this once",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			key.Filter = json.RawMessage(filter)
 			return with(cmd, func(k keyring) error {
@@ -103,7 +103,7 @@ func newKeysList(with withKeyring) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the keys, without their secrets",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return with(cmd, func(k keyring) error {
 				keys, err := k.list(cmd.Context())

@@ -94,7 +94,7 @@ func newModelsList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the models and what answers for each now",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 	}
 	server := connectFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -119,7 +119,7 @@ func newModelsPull() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pull",
 		Short: "Fetch the built-in encoder's weights (90 MB), once, and verify them",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := pull(cmd.Context(), cmd.ErrOrStderr(), f.encoderDir(), weights.Source(source)); err != nil {
 				return err

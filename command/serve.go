@@ -40,7 +40,7 @@ On 127.0.0.1 no key is needed until the first one is made. Any other address nee
 a key ("nearside keys create --data DIR --scope admin") and TLS.
 
 The server stops on SIGTERM or Ctrl-C: it finishes what is under way first.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), f, assets, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
