@@ -203,12 +203,13 @@ func TestFlippedBytesChangeNoAnswer(t *testing.T) {
 			detected := map[string]int{}
 			for _, f := range flips {
 				damaged := slices.Clone(files[f.name])
-				damaged[f.at] ^= 1 << rnd.IntN(8)
+				bit := rnd.IntN(8)
+				damaged[f.at] ^= 1 << bit
 				whole := files[f.name]
 				files[f.name] = damaged
 				files.lay(t, root)
 				files[f.name] = whole
-				if judge(t, root, fmt.Sprintf("%s: byte %d of %s", state, f.at, f.name), want) {
+				if judge(t, root, fmt.Sprintf("%s: bit %d of byte %d of %s", state, bit, f.at, f.name), want) {
 					detected[f.name]++
 				}
 			}
