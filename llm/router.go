@@ -251,39 +251,39 @@ func (r *Router) choose(m *Model, q Request) (from source, warning string, err e
 	if len(here) == 0 {
 		return source{}, "", nothingHere(m)
 	}
-	holder, fingerprint := q.Holder, q.Fingerprint
+	owner, fingerprint := holder{q.Holder, "make a new index and load the texts into it"}, q.Fingerprint
 	if fingerprint == "" {
 		pinned, ok := r.pins.Pinned(q.Account, m.ID)
 		if !ok {
 			return here[0], weak(here[0]), nil
 		}
-		holder, fingerprint = accountOf(q.Account), pinned
+		owner, fingerprint = accountOf(q.Account), pinned
 	}
 	for _, s := range here {
 		if s.fingerprint == fingerprint {
-			return s, s.warning(holder, m, here[0]), nil
+			return s, s.warning(owner, m, here[0]), nil
 		}
 	}
-	return source{}, "", otherWeights(holder, m, fingerprint, here[0])
+	return source{}, "", otherWeights(owner, m, fingerprint, here[0])
 }
 
-func accountOf(account string) string { return fmt.Sprintf("account %q", account) }
+// holder is what has vectors that new ones must compare with.
+type holder struct {
+	name   string // such as `index "notes"`
+	wayOut string // how to come to other weights
+}
+
+func accountOf(account string) holder {
+	return holder{fmt.Sprintf("account %q", account), "POST nearside/models/switch gives the model to it; then embed everything again"}
+}
 
 // warning is what callers should know when s answers, though best is here.
-func (s source) warning(holder string, m *Model, best source) string {
+func (s source) warning(h holder, m *Model, best source) string {
 	if s.fingerprint == best.fingerprint {
 		return weak(s)
 	}
 	return fmt.Sprintf("%s made the first vectors of %s for %s and goes on doing so, because vectors of different weights do not compare; %s is here now: %s",
-		s.embedder.Model(), m.ID, holder, best.embedder.Model(), wayOut(holder))
-}
-
-// wayOut says how to come to other weights.
-func wayOut(holder string) string {
-	if strings.HasPrefix(holder, "account ") {
-		return "POST nearside/models/switch gives the model to it; then embed everything again"
-	}
-	return "make a new index and load the texts into it"
+		s.embedder.Model(), m.ID, h.name, best.embedder.Model(), h.wayOut)
 }
 
 // weak warns where the answer is not what the word embedding promises.
@@ -306,8 +306,8 @@ func nothingHere(m *Model) error {
 }
 
 // otherWeights is the fault of weights that are not the ones that made the holder's vectors.
-func otherWeights(holder string, m *Model, made embed.Fingerprint, here source) error {
+func otherWeights(h holder, m *Model, made embed.Fingerprint, here source) error {
 	return &fault.Error{Kind: fault.Conflict, Reason: ReasonPinned, Message: fmt.Sprintf(
 		"%s has vectors of %s made by the weights %s; here now is %s, and vectors of the two do not compare. Bring the first back, or: %s",
-		holder, m.ID, made, here.name(), wayOut(holder))}
+		h.name, m.ID, made, here.name(), h.wayOut)}
 }
