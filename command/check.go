@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"nearside/disk"
 	"nearside/fault"
 	"nearside/index/local"
+	"nearside/vectorize"
 )
 
 // checkReport is what an examination of a data directory found.
@@ -38,8 +40,8 @@ func newCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Examine a data directory: what is damaged, and what can be saved",
 		Long: `Examine a data directory that no server has open. Every page of every database is
-read and verified, every index is compared with what is derived from it. Nothing is
-changed. The exit code is 1 if anything is wrong; "nearside salvage" saves what can be
+read and verified, every index is compared with what is derived from it, and every
+snapshot that is kept is verified. Nothing is changed. The exit code is 1 if anything is wrong; "nearside salvage" saves what can be
 read of a damaged index.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -100,7 +102,42 @@ func check(ctx context.Context, data string) (report checkReport, err error) {
 			report.add(disk.Finding{Path: folder.Path(folderOf(x)), Problem: "the index's folder is gone", Rescue: "restore it from a snapshot"}, folder, indexes)
 		}
 	}
-	return report, err
+	if err != nil {
+		return report, err
+	}
+	return report, report.addSnapshots(ctx, catalog.Files{Dir: dir.Sub(snapshotsFolder)})
+}
+
+// addSnapshots verifies the snapshots that are kept: who needs one has no second try.
+func (r *checkReport) addSnapshots(ctx context.Context, kept catalog.Files) error {
+	names, err := kept.Names()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !strings.HasSuffix(name, ".snapshot") {
+			continue // what a crash left of one; the server removes it
+		}
+		if err := checkSnapshot(kept, name); err != nil {
+			r.Findings = append(r.Findings, checkFinding{Finding: disk.Finding{Path: kept.Path(name), Problem: err.Error(), Rescue: "take another while the index is sound, and remove this one"}})
+		}
+	}
+	return nil
+}
+
+func checkSnapshot(kept catalog.Files, name string) error {
+	file, err := kept.Open(name)
+	if err != nil {
+		return err
+	}
+	err = vectorize.CheckSnapshot(file, func(records io.Reader) error {
+		_, err := local.VerifySnapshot(records)
+		return err
+	})
+	return errors.Join(err, file.Close())
 }
 
 // openExisting opens a data directory, but makes none.

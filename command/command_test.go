@@ -137,6 +137,7 @@ func TestCheckAndSalvageWorkOnWhatAServerLeft(t *testing.T) {
 	ctx := context.Background()
 	nearside(t, ctx, "index", "create", "points", "--dimensions", "3", "--url", api.URL)
 	nearside(t, ctx, "ingest", notes, "--index", "points", "--url", api.URL)
+	nearside(t, ctx, "snapshot", "create", "points", "--url", api.URL)
 	if _, stderr, code := runHere(t, "check", "--data", data); code != 1 || !strings.Contains(stderr, "in use") {
 		t.Errorf("check of a directory in use: exit code %d, %s", code, stderr)
 	}
@@ -150,5 +151,15 @@ func TestCheckAndSalvageWorkOnWhatAServerLeft(t *testing.T) {
 	lines, err := os.ReadFile(filepath.Join(saved, "points.vectors.jsonl"))
 	if err != nil || !strings.Contains(string(lines), `{"id":"a","values":[1,2,3]}`) {
 		t.Errorf("salvaged %q, %v", lines, err)
+	}
+	kept, err := filepath.Glob(filepath.Join(data, "snapshots", "*.snapshot"))
+	if err != nil || len(kept) != 1 {
+		t.Fatalf("kept %q, %v", kept, err)
+	}
+	if err := os.Truncate(kept[0], 20_000); err != nil {
+		t.Fatal(err)
+	}
+	if stdout, _, code := runHere(t, "check", "--data", data); code != 1 || !strings.Contains(stdout, kept[0]) || !strings.Contains(stdout, "cut short") {
+		t.Errorf("check of a snapshot that is cut short: exit code %d, %s", code, stdout)
 	}
 }

@@ -285,6 +285,16 @@ func (s *Service) snapshotHeader(id string) (header, error) {
 	return h, err
 }
 
+// CheckSnapshot verifies a snapshot without a Service: its first line here, and
+// what follows by records, which the engine that wrote it provides.
+func CheckSnapshot(src io.Reader, records func(io.Reader) error) error {
+	r := bufio.NewReaderSize(src, maxHeader)
+	if _, err := readHeader(r); err != nil {
+		return err
+	}
+	return records(r)
+}
+
 func noSnapshot(id string) error {
 	return &fault.Error{Kind: fault.NotFound, Reason: ReasonSnapshot, Message: fmt.Sprintf("the index has no snapshot %.64q; list its snapshots first", id)}
 }
