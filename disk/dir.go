@@ -169,8 +169,9 @@ func readFile(hook Hook, path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// OpenFile opens a derived file with the flags of os.OpenFile. Nothing about it
-// is durable until File.Sync, nor is a new name until SyncNames.
+// OpenFile opens a derived file with the flags of os.OpenFile. Nothing about it is
+// durable until File.Sync, and a new name not even then: the file may be gone after
+// a crash, and is made anew.
 func (d *Dir) OpenFile(name string, flag int) (*File, error) {
 	if flag&os.O_CREATE != 0 {
 		if err := d.Make(); err != nil {
@@ -179,9 +180,6 @@ func (d *Dir) OpenFile(name string, flag int) (*File, error) {
 	}
 	return openFile(d.house.hook, d.Path(name), flag)
 }
-
-// SyncNames makes the names in the directory durable.
-func (d *Dir) SyncNames() error { return syncDir(d.house.hook, d.path) }
 
 // mkdirAll makes path and its missing parents, durably.
 func mkdirAll(hook Hook, path string) error {

@@ -115,9 +115,6 @@ func decimal(s string) (*big.Rat, bool) {
 	return new(big.Rat).SetString(s)
 }
 
-// Priced reports whether the tariff charges anything at all.
-func (t Tariff) Priced() bool { return len(t.rates) > 0 }
-
 // Charge is the cost of one call, rounded once, half up. Units without a price are free.
 func (t Tariff) Charge(used Usage) Micro {
 	sum := new(big.Rat)
