@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"nearside/fault"
+	"nearside/index/filter"
 )
 
 // CursorLife is how long a cursor of a listing works, and so how long an index
@@ -70,7 +71,7 @@ func ExpiredCursor(at time.Time) error {
 }
 
 func badCursor(text string) error {
-	return fault.For(ReasonCursor, "the cursor %s was not made by a listing of this index; pass nextCursor on as it came, or begin again without a cursor", quote(text))
+	return fault.For(ReasonCursor, "the cursor %s was not made by a listing of this index; pass nextCursor on as it came, or begin again without a cursor", filter.Quote(text))
 }
 
 func checkCursor(n Number, b []byte) [sha256.Size]byte {

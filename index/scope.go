@@ -2,7 +2,6 @@ package index
 
 import (
 	"slices"
-	"strconv"
 
 	"nearside/fault"
 	"nearside/index/filter"
@@ -26,7 +25,7 @@ func (s Scope) Holds(namespace string, value func(property string) filter.Value)
 func (s Scope) Check(indexes []MetadataIndex) error {
 	for _, p := range s.Filter.Properties() {
 		if !slices.ContainsFunc(indexes, func(m MetadataIndex) bool { return m.Property == p }) {
-			return outOfScope("the caller may only see records that pass the filter " + s.Filter.String() + ", but there is no metadata index on " + quote(p) +
+			return outOfScope("the caller may only see records that pass the filter " + s.Filter.String() + ", but there is no metadata index on " + filter.Quote(p) +
 				"; create it and write the records again")
 		}
 	}
@@ -36,18 +35,9 @@ func (s Scope) Check(indexes []MetadataIndex) error {
 // Refuse is the fault of a mutation that would write a record outside the scope,
 // or replace or delete one.
 func (s Scope) Refuse(id VectorID) error {
-	return outOfScope("record " + quote(string(id)) + " lies outside what the caller may touch; nothing of the batch was applied")
+	return outOfScope("record " + filter.Quote(string(id)) + " lies outside what the caller may touch; nothing of the batch was applied")
 }
 
 func outOfScope(message string) error {
 	return &fault.Error{Kind: fault.Forbidden, Reason: ReasonScope, Message: message}
-}
-
-// quote quotes a user's text for a message; a long one is cut.
-func quote(s string) string {
-	const most = 80
-	if len(s) > most {
-		return strconv.Quote(s[:most]) + "…"
-	}
-	return strconv.Quote(s)
 }

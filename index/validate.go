@@ -75,7 +75,7 @@ func CheckMetadataIndex(existing []MetadataIndex, m MetadataIndex) error {
 		return fault.New(fault.Invalid, "metadata index type is %q; it must be %q, %q or %q", m.Type, filter.String, filter.Number, filter.Boolean)
 	}
 	if at := slices.IndexFunc(existing, func(e MetadataIndex) bool { return e.Property == m.Property }); at >= 0 {
-		return &fault.Error{Kind: fault.Conflict, Reason: ReasonMetadataIndex, Message: "there is a metadata index on " + quote(m.Property) +
+		return &fault.Error{Kind: fault.Conflict, Reason: ReasonMetadataIndex, Message: "there is a metadata index on " + filter.Quote(m.Property) +
 			" already, of type " + string(existing[at].Type) + "; delete it before creating another"}
 	}
 	if len(existing) >= MaxMetadataIndexes {
@@ -86,7 +86,7 @@ func CheckMetadataIndex(existing []MetadataIndex, m MetadataIndex) error {
 
 // NoMetadataIndex is the fault of a property that has no metadata index to delete.
 func NoMetadataIndex(property string) error {
-	return &fault.Error{Kind: fault.NotFound, Reason: ReasonNoMetadata, Message: "there is no metadata index on " + quote(property) + "; list the metadata indexes to see those there are"}
+	return &fault.Error{Kind: fault.NotFound, Reason: ReasonNoMetadata, Message: "there is no metadata index on " + filter.Quote(property) + "; list the metadata indexes to see those there are"}
 }
 
 // CheckPage reports why a page of a listing cannot have count ids.

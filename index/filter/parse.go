@@ -81,19 +81,19 @@ func sorted(conditions all) all {
 // CheckProperty reports why a path cannot name a metadata property.
 func CheckProperty(path string) error {
 	if n := utf8.RuneCountInString(path); n > MaxPropertyCharacters {
-		return fault.For(ReasonProperty, "property %s has %d characters; at most %d are allowed", show(path), n, MaxPropertyCharacters)
+		return fault.For(ReasonProperty, "property %s has %d characters; at most %d are allowed", Quote(path), n, MaxPropertyCharacters)
 	}
 	if !utf8.ValidString(path) {
-		return fault.For(ReasonProperty, "property %s is not valid UTF-8", show(path))
+		return fault.For(ReasonProperty, "property %s is not valid UTF-8", Quote(path))
 	}
 	for segment := range strings.SplitSeq(path, ".") {
 		switch {
 		case segment == "":
-			return fault.For(ReasonProperty, `property %s has an empty name; names between "." must not be empty`, show(path))
+			return fault.For(ReasonProperty, `property %s has an empty name; names between "." must not be empty`, Quote(path))
 		case segment[0] == '$':
-			return fault.For(ReasonProperty, `property %s: a name must not start with "$"; operators (%s) belong inside a property's object`, show(path), operators)
+			return fault.For(ReasonProperty, `property %s: a name must not start with "$"; operators (%s) belong inside a property's object`, Quote(path), operators)
 		case strings.Contains(segment, `"`):
-			return fault.For(ReasonProperty, `property %s must not contain a quotation mark`, show(path))
+			return fault.For(ReasonProperty, `property %s must not contain a quotation mark`, Quote(path))
 		}
 	}
 	return nil
@@ -112,7 +112,7 @@ func condition(property string, v any) (expr, error) {
 		}
 		return between(property, v)
 	default:
-		return nil, fault.For(ReasonFilter, `filter on %s: %s is an array; list values with {"$in":[…]}`, show(property), showJSON(v))
+		return nil, fault.For(ReasonFilter, `filter on %s: %s is an array; list values with {"$in":[…]}`, Quote(property), showJSON(v))
 	}
 }
 
@@ -123,19 +123,19 @@ func membership(property string, f field) (expr, error) {
 	case "$eq", "$ne":
 		v, ok := f.value.(Value)
 		if !ok {
-			return nil, fault.For(ReasonFilter, "filter on %s: %s takes a string, number, boolean or null, not %s", show(property), f.key, showJSON(f.value))
+			return nil, fault.For(ReasonFilter, "filter on %s: %s takes a string, number, boolean or null, not %s", Quote(property), f.key, showJSON(f.value))
 		}
 		return newOneOf(property, []Value{v.cut()}, negated), nil
 	case "$in", "$nin":
 		list, ok := f.value.([]any)
 		if !ok {
-			return nil, fault.For(ReasonFilter, "filter on %s: %s takes an array of strings, numbers, booleans or null, not %s", show(property), f.key, showJSON(f.value))
+			return nil, fault.For(ReasonFilter, "filter on %s: %s takes an array of strings, numbers, booleans or null, not %s", Quote(property), f.key, showJSON(f.value))
 		}
 		operands := make([]Value, len(list))
 		for i, item := range list {
 			v, ok := item.(Value)
 			if !ok {
-				return nil, fault.For(ReasonFilter, "filter on %s: item %d of %s is %s; only strings, numbers, booleans and null are allowed", show(property), i+1, f.key, showJSON(item))
+				return nil, fault.For(ReasonFilter, "filter on %s: item %d of %s is %s; only strings, numbers, booleans and null are allowed", Quote(property), i+1, f.key, showJSON(item))
 			}
 			operands[i] = v.cut()
 		}
@@ -162,12 +162,12 @@ func between(property string, o object) (expr, error) {
 		}
 		v, ok := f.value.(Value)
 		if !ok || v.typ != String && v.typ != Number {
-			return nil, fault.For(ReasonFilter, "filter on %s: %s takes a string or a number, not %s", show(property), f.key, showJSON(f.value))
+			return nil, fault.For(ReasonFilter, "filter on %s: %s takes a string or a number, not %s", Quote(property), f.key, showJSON(f.value))
 		}
 		*end = bound{value: v.cut(), exclusive: f.key == "$gt" || f.key == "$lt"}
 	}
 	if len(o) == 0 {
-		return nil, fault.For(ReasonFilter, "filter on %s has no operator; allowed are %s", show(property), operators)
+		return nil, fault.For(ReasonFilter, "filter on %s has no operator; allowed are %s", Quote(property), operators)
 	}
 	return s, nil
 }
@@ -178,9 +178,9 @@ func misplaced(property, key string, o object) error {
 	case slices.Contains(strings.Split(operators, ", "), key):
 		return pairRefused(property, o)
 	case strings.HasPrefix(key, "$"):
-		return fault.For(ReasonFilter, "filter on %s: there is no operator %s; allowed are %s", show(property), show(key), operators)
+		return fault.For(ReasonFilter, "filter on %s: there is no operator %s; allowed are %s", Quote(property), Quote(key), operators)
 	default:
-		return fault.For(ReasonFilter, `filter on %s: %s is not an operator (%s); for a nested property write the path %s`, show(property), show(key), operators, show(property+"."+key))
+		return fault.For(ReasonFilter, `filter on %s: %s is not an operator (%s); for a nested property write the path %s`, Quote(property), Quote(key), operators, Quote(property+"."+key))
 	}
 }
 
@@ -189,7 +189,7 @@ func pairRefused(property string, o object) error {
 	for i, f := range o {
 		keys[i] = f.key
 	}
-	return fault.For(ReasonFilter, "filter on %s combines %s; only one lower bound ($gt, $gte) with one upper bound ($lt, $lte) can be combined", show(property), strings.Join(keys, ", "))
+	return fault.For(ReasonFilter, "filter on %s combines %s; only one lower bound ($gt, $gte) with one upper bound ($lt, $lte) can be combined", Quote(property), strings.Join(keys, ", "))
 }
 
 // decode reads the whole of raw as one JSON object of at most three levels: properties, operators, lists.
@@ -246,7 +246,7 @@ func next(dec *json.Decoder, levels int) (any, error) {
 	case json.Number:
 		n, err := strconv.ParseFloat(t.String(), 64)
 		if err != nil {
-			return nil, fault.For(ReasonFilter, "filter: number %s does not fit a 64-bit float, whose largest is about 1.8e308", show(t.String()))
+			return nil, fault.For(ReasonFilter, "filter: number %s does not fit a 64-bit float, whose largest is about 1.8e308", Quote(t.String()))
 		}
 		return NumberOf(n), nil
 	default:
@@ -280,7 +280,7 @@ func nextObject(dec *json.Decoder, levels int) (any, error) {
 			return nil, fmt.Errorf("a key is %v instead of a string", t)
 		}
 		if seen[key] {
-			return nil, fault.For(ReasonFilter, "filter has the key %s twice in one object; each key may appear once", show(key))
+			return nil, fault.For(ReasonFilter, "filter has the key %s twice in one object; each key may appear once", Quote(key))
 		}
 		seen[key] = true
 		v, err := next(dec, levels)
@@ -373,8 +373,8 @@ func appendJSON(to []byte, v any) []byte {
 	}
 }
 
-// show quotes a string for a message; a long one is cut.
-func show(s string) string {
+// Quote quotes a string for a message; a long one is cut.
+func Quote(s string) string {
 	const most = 80
 	if len(s) <= most {
 		return strconv.Quote(s)
