@@ -57,11 +57,14 @@ read of a damaged index.`,
 					fmt.Fprintf(w, "%s: %s\n  what can be done: %s\n", f.Path, f.Problem, f.Rescue)
 				}
 			})
-			if err != nil || len(report.Findings) == 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %d indexes, everything is sound\n", data, report.Indexes)
+			if err != nil {
 				return err
 			}
-			return fault.New(fault.Corrupt, "%s: %d things are wrong", data, len(report.Findings))
+			if len(report.Findings) > 0 {
+				return fault.New(fault.Corrupt, "%s: %d things are wrong", data, len(report.Findings))
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %d indexes, everything is sound\n", data, report.Indexes)
+			return nil
 		},
 	}
 	cmd.Flags().StringVar(&data, "data", defaultData(), "data directory")
