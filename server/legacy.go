@@ -46,7 +46,10 @@ func legacyList(s *Server, c *call) error {
 	objects := []legacyObject{}
 	for _, x := range s.visible(c) {
 		object, err := s.legacyIndex(c, x)
-		if err != nil {
+		if f := fault.As(err); f != nil && (f.Kind == fault.Corrupt || f.Kind == fault.Unavailable || f.Kind == fault.Forbidden) {
+			// One index that cannot be counted does not hide the others.
+			c.message("the vectors of " + quoteShort(x.Name) + " cannot be counted: " + f.Message)
+		} else if err != nil {
 			return err
 		}
 		objects = append(objects, object)
@@ -91,19 +94,21 @@ func legacyUpdate(s *Server, c *call) error {
 
 // legacyIndex describes an index with the number of its vectors.
 func (s *Server) legacyIndex(c *call, x catalog.Index) (legacyObject, error) {
+	object := legacyObject{
+		ID: strconv.FormatUint(uint64(x.Number), 10), Name: x.Name,
+		Config: indexConfig{x.Preset, x.Dimensions, index.Metric(x.Metric)},
+	}
 	within, err := vectorize.Within(c.key.Limits)
 	if err != nil {
-		return legacyObject{}, err
+		return object, err
 	}
 	opened, err := s.parts.Vectorize.Open(c, c.account, x.Name)
 	if err != nil {
-		return legacyObject{}, err
+		return object, err
 	}
 	info, err := opened.Info(c, index.Read{Within: within})
-	return legacyObject{
-		ID: strconv.FormatUint(uint64(x.Number), 10), Name: x.Name,
-		Config: indexConfig{x.Preset, x.Dimensions, index.Metric(x.Metric)}, Count: info.Count,
-	}, err
+	object.Count = info.Count
+	return object, err
 }
 
 // legacyInsert answers POST …/vectorize/indexes/{index}/insert. Unlike v2 it refuses ids that exist.

@@ -327,6 +327,9 @@ func TestALimitedKeyReachesItsPartOfAnIndexAndNoMore(t *testing.T) {
 		c.send("POST", v2+"/films/upsert", typeNDJSON, `{"id":"new","values":[0,0,0],"namespace":"eu","metadata":{"tenant":"x"}}`, key).want(t, 200, 0)
 		c.send("GET", v2+"/films/info", "", "", bearer(catalog.Limits{})).want(t, 200, 0, `"vectorCount":4`)
 
+		// On books nobody can tell what the filter leaves; the listing stands all the same.
+		c.send("GET", home+"/vectorize/indexes", "", "", key).want(t, 200, 0, `"films"`, `the vectors of \"books\" cannot be counted`)
+
 		key = bearer(catalog.Limits{Indexes: []string{"films"}})
 		c.send("GET", v2+"/books", "", "", key).want(t, 403, 10000)
 		for _, list := range []string{v2, home + "/vectorize/indexes", home + "/nearside/indexes"} {
