@@ -57,7 +57,7 @@ func (f *modelFlags) open(log *slog.Logger) (embedding, error) {
 		cache:     cache,
 		condition: server.Condition{Embedding: lexical.Model(), Lexical: true},
 	}
-	if _, err := os.Stat(f.encoderDir()); err != nil {
+	if _, err := os.Stat(filepath.Join(f.encoderDir(), "model.safetensors")); err != nil {
 		log.Warn("the encoder's weights are not here: texts are compared by words, not by meaning; fetch them with: nearside models pull",
 			"models", f.dir, "model", lexical.Model())
 		return e, nil

@@ -18,11 +18,11 @@ import (
 
 // keptSnapshot is a snapshot in the server's data directory.
 type keptSnapshot struct {
-	ID       string  `json:"id"`
-	Index    string  `json:"index"`
-	Created  string  `json:"created_on"`
-	Bytes    int64   `json:"bytes"`
-	Sequence *uint64 `json:"sequence,omitempty"`
+	ID       string `json:"id"`
+	Index    string `json:"index"`
+	Created  string `json:"created_on"`
+	Bytes    int64  `json:"bytes"`
+	Sequence uint64 `json:"sequence,omitempty"` // known when it has just been made
 }
 
 // snapshotContents is what a verified snapshot holds.
@@ -63,7 +63,7 @@ func newSnapshotCreate(server *connection) *cobra.Command {
 				return err
 			}
 			return printResult(cmd, kept, func(w io.Writer) {
-				fmt.Fprintf(w, "%s: %s, up to mutation %d\n", kept.ID, humanize.IBytes(uint64(kept.Bytes)), *kept.Sequence)
+				fmt.Fprintf(w, "%s: %s, up to mutation %d\n", kept.ID, humanize.IBytes(uint64(kept.Bytes)), kept.Sequence)
 			})
 		},
 	}
