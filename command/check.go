@@ -41,8 +41,8 @@ func newCheck() *cobra.Command {
 		Short: "Examine a data directory: what is damaged, and what can be saved",
 		Long: `Examine a data directory that no server has open. Every page of every database is
 read and verified, every index is compared with what is derived from it, and every
-snapshot that is kept is verified. Nothing is changed. The exit code is 1 if anything is wrong; "nearside salvage" saves what can be
-read of a damaged index.`,
+snapshot that is kept is verified. No record is changed. The exit code is 1 if
+anything is wrong; "nearside salvage" saves what can be read of a damaged index.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			report, err := check(cmd.Context(), data)
