@@ -19,15 +19,22 @@ type Index struct {
 	room       *room
 }
 
-// Within returns the scope of a key's limits.
+// Within returns the scope of a key's limits. A limit must hold for every record,
+// so a filter that records without the property pass is refused: to a filter, a
+// record older than the metadata index has no value, whatever it really has.
 func Within(l catalog.Limits) (index.Scope, error) {
 	scope := index.Scope{Namespaces: l.Namespaces}
 	if l.Filter == nil {
 		return scope, nil
 	}
 	var err error
-	scope.Filter, err = filter.Parse(l.Filter)
-	return scope, err
+	if scope.Filter, err = filter.Parse(l.Filter); err != nil {
+		return scope, err
+	}
+	if open := scope.Filter.PassesAbsent(); len(open) > 0 {
+		return scope, fault.For(filter.ReasonFilter, "a key cannot be limited by %s: a record without the property %q passes it, and one that is older than the metadata index counts as such; limit the key by $eq, $in or a range", l.Filter, open[0])
+	}
+	return scope, nil
 }
 
 // Insert checks the batch and adds the records whose ids are new.

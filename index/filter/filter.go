@@ -74,6 +74,18 @@ func (f Filter) Bitmap(column func(property string) *Column, universe *roaring.B
 	return f.root.slots(column, universe), unindexed
 }
 
+// PassesAbsent returns the properties of which a record may have no value and
+// still meet what f asks of them: those under $ne, $nin and null.
+func (f Filter) PassesAbsent() []string {
+	var properties []string
+	for _, e := range f.root {
+		if e.match(func(string) Value { return Value{} }) {
+			e.walk(func(p string) { properties = append(properties, p) })
+		}
+	}
+	return properties
+}
+
 // all is the conjunction of its parts; of none, it is true.
 type all []expr
 

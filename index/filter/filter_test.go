@@ -312,3 +312,19 @@ func ExampleParse() {
 	// {"genre":"noir","year":{"$gte":1940,"$lt":1950}} <nil>
 	// filter on "year" combines $gt, $ne; only one lower bound ($gt, $gte) with one upper bound ($lt, $lte) can be combined
 }
+
+func TestPassesAbsentNamesWhatRecordsWithoutAValueMeet(t *testing.T) {
+	for text, want := range map[string][]string{
+		`{"a":1}`: nil, `{"a":{"$in":["x",true]}}`: nil, `{"a":{"$gt":1,"$lt":5}}`: nil, `{"a":{"$nin":[null]}}`: nil,
+		`{"a":{"$ne":1}}`: {"a"}, `{"a":null}`: {"a"}, `{"a":{"$in":["x",null]}}`: {"a"}, `{"a":{"$nin":[]}}`: {"a"},
+		`{"a":1,"b.c":{"$ne":"x"}}`: {"b.c"},
+	} {
+		f, err := filter.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.PassesAbsent(); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
