@@ -199,12 +199,12 @@ func (s *Server) drain() {
 		s.log.Warn("the listening socket did not close", "error", err)
 	}
 	s.listener.retire()
-	if err := s.app.ShutdownWithContext(grace); err == nil {
-		return
+	if err := s.app.ShutdownWithContext(grace); err != nil {
+		s.log.Warn("calls were still in flight after the grace period and are being ended", "grace", s.config.Grace, "calls", s.watch.size())
+		s.giveUp(errDrained)
+		s.listener.kill()
 	}
-	s.log.Warn("calls were still in flight after the grace period and are being ended", "grace", s.config.Grace, "calls", s.watch.size())
-	s.giveUp(errDrained)
-	s.listener.kill()
+	// A connection that lingers for a client who is still sending outlives its call by a moment.
 	last, stop := context.WithTimeout(context.Background(), lastWait)
 	defer stop()
 	s.listener.wait(last)
