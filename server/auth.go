@@ -78,18 +78,8 @@ func (s *Server) admit(c *call) error {
 		return forbidden(reasonScope, "this key has the scope "+string(key.Permission)+"; the call needs "+string(c.route.Scope))
 	case c.param(indexParam) != "" && !key.AllowsIndex(c.param(indexParam)):
 		return forbidden(reasonIndex, "this key does not open this index")
-	case c.route.Scope == catalog.Admin && !mayAdminister(key.Limits, c.param(indexParam)):
-		return forbidden(reasonScope, "this key is limited, and the call reaches beyond its limits; it needs an admin key without them")
 	}
 	return nil
-}
-
-// mayAdminister reports whether the limits of an admin key leave room for an
-// admin call about an index, or, if index is "", about the account: making
-// indexes and keys. A key that sees a part of an index may not do what touches
-// all of it, and a key for some indexes may not make a key for all.
-func mayAdminister(l catalog.Limits, index string) bool {
-	return l.None() || index != "" && l.Namespaces == nil && l.Filter == nil
 }
 
 // keyed reports whether calls need a key: they do once any exists, and, where
