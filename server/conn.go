@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -35,6 +36,24 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) whole(err error) error {
 	if err == io.EOF && c.reading.Load() {
 		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// SetDeadline implements net.Conn. fasthttp panics where a deadline cannot be
+// set, and on a connection that a drain has just closed it cannot; the next read
+// or write says that it is closed.
+func (c *conn) SetDeadline(t time.Time) error { return unlessClosed(c.Conn.SetDeadline(t)) }
+
+// SetReadDeadline implements net.Conn, as SetDeadline does.
+func (c *conn) SetReadDeadline(t time.Time) error { return unlessClosed(c.Conn.SetReadDeadline(t)) }
+
+// SetWriteDeadline implements net.Conn, as SetDeadline does.
+func (c *conn) SetWriteDeadline(t time.Time) error { return unlessClosed(c.Conn.SetWriteDeadline(t)) }
+
+func unlessClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
 	}
 	return err
 }

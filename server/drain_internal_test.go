@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -171,6 +172,29 @@ func TestStoppingInTheFirstMomentWorks(t *testing.T) {
 		h.stop()
 		if err := await(t, "Run to return", h.stopped); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestADeadlineOnAClosedConnectionIsNoFailure: fasthttp panics if one is, and a drain closes connections under it.
+func TestADeadlineOnAClosedConnectionIsNoFailure(t *testing.T) {
+	listening, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listening.Close()
+	dialed, err := net.Dial("tcp", listening.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &conn{Conn: dialed}
+	plain, secure := net.Conn(c), net.Conn(&secureConn{Conn: tls.Server(c, &tls.Config{}), below: c})
+	c.cut()
+	for name, at := range map[string]net.Conn{"plain": plain, "TLS": secure} {
+		for _, set := range []func(time.Time) error{at.SetDeadline, at.SetReadDeadline, at.SetWriteDeadline} {
+			if err := set(time.Now()); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }
