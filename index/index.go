@@ -141,7 +141,16 @@ type Query struct {
 	Values    bool // return values
 	Metadata  MetadataLevel
 	Text      bool // return title and text
+
+	// Exact asks for the exact answer, however long it takes.
+	Exact bool
+	// EF is how many candidates a walk through a graph keeps: more of them find more of
+	// the nearest, and take longer. 0 leaves it to the index. Exact plans ignore it.
+	EF int
 }
+
+// MaxEF is the largest Query.EF.
+const MaxEF = 10_000
 
 // Match is one answer to a query.
 type Match struct {
@@ -156,15 +165,25 @@ type Plan string
 const (
 	PlanEmpty Plan = "empty" // nothing can match; no vector was read
 	PlanScan  Plan = "scan"  // every matching vector was compared
+	PlanCodes Plan = "codes" // every matching code was compared, and the vectors of those that may be among the nearest
+	PlanGraph Plan = "graph" // a walk through the graph
+	// PlanFiltered is a walk that goes from match to match, through their neighbours that do not match.
+	PlanFiltered Plan = "filtered-graph"
 )
 
 // Explain says how an answer was made.
 type Explain struct {
 	Plan       Plan
-	Candidates int      // vectors compared
+	Candidates int      // vectors or codes compared
 	Matching   int      // records that pass namespace and filter
 	Exhaustive bool     // the answer is provably the exact one
 	Sequence   Sequence // the state it was made from
+
+	// Of walks through a graph:
+	EF     int     // how many candidates were kept
+	Hops   int     // nodes whose links were followed
+	Tail   int     // records too new for the graph, compared one by one
+	Recall float64 // as measured on queries of late, 0 to 1; 0 = not yet
 }
 
 // Result is the answer to a query.
