@@ -1,0 +1,130 @@
+package vek
+
+import (
+	"fmt"
+	"slices"
+	"unsafe"
+)
+
+// Codes are vectors of one byte a number: the number, from -128 to 127, plus 128.
+// They stand in rows whose length, the stride, is a multiple of Line; a code that
+// is shorter is padded with 128, which stands for 0. Sums of codes are integers,
+// the same from every kernel.
+
+// Line is what strides of codes are multiples of, in bytes: a line of the cache.
+const Line = 64
+
+// bias is what is added to a number to make a byte of it.
+const bias = 128
+
+// Int8 is a query made ready for the code kernels. The zero value is a query of
+// no numbers. It must not be set while another goroutine compares with it.
+type Int8 struct {
+	with   uint32  // the kernels in use when it was set: the form of wide is theirs
+	values []int8  // the numbers, and zeros up to a multiple of Line
+	wide   []int16 // the same numbers as the kernels of AVX2 want them; else empty
+	biased int32   // bias times the sum of the numbers: what the bias of the codes adds to each sum
+}
+
+// Set makes q stand for the values, followed by zeros. The memory that q has is
+// used again.
+func (q *Int8) Set(values []int8) {
+	q.grow((len(values) + Line - 1) / Line * Line)
+	clear(q.values[copy(q.values, values):])
+	q.prepare()
+}
+
+// SetCode makes q stand for a code of whole lines.
+func (q *Int8) SetCode(code []byte) {
+	if len(code)%Line != 0 {
+		panic(fmt.Sprintf("vek: a code of %d bytes, which is no multiple of %d", len(code), Line))
+	}
+	q.grow(len(code))
+	for i, c := range code {
+		q.values[i] = int8(c - bias)
+	}
+	q.prepare()
+}
+
+// Stride is how many bytes of a row are compared: the length of the query in whole lines.
+func (q *Int8) Stride() int { return len(q.values) }
+
+// grow makes room for n numbers, on a line of the cache.
+func (q *Int8) grow(n int) {
+	if cap(q.values) < n {
+		memory := make([]int8, n+Line-1)
+		skip := -int(uintptr(unsafe.Pointer(&memory[0]))) & (Line - 1)
+		q.values = memory[skip:][:n:n]
+	}
+	q.values = q.values[:n]
+}
+
+// prepare derives the other fields from the values.
+func (q *Int8) prepare() {
+	var sum int32
+	for _, v := range q.values {
+		sum += int32(v)
+	}
+	q.biased = bias * sum
+}
+
+// DotCodesAt sets out[i] to the dot product of q and the code that begins at
+// codes[at[i]*stride], for every i. The stride is a multiple of Line, and at
+// least that of q. If at is longer than out, rows that it numbers beyond may be
+// prefetched: those to be compared next.
+func DotCodesAt(q *Int8, codes []byte, stride int, at []uint32, out []int32) {
+	if len(q.values) == 0 || len(out) == 0 {
+		clear(out)
+		return
+	}
+	checkStride(q, stride)
+	// The kernels do not look whether a row lies within codes.
+	_ = codes[int(slices.Max(at[:len(out)]))*stride+len(q.values)-1]
+	dotCodes(q, &codes[0], stride, at, out)
+}
+
+// DotCodesRows sets out[i] to the dot product of q and the code that begins at
+// codes[i*stride], for every i.
+func DotCodesRows(q *Int8, codes []byte, stride int, out []int32) {
+	if len(q.values) == 0 || len(out) == 0 {
+		clear(out)
+		return
+	}
+	checkStride(q, stride)
+	_ = codes[(len(out)-1)*stride+len(q.values)-1]
+	for {
+		n := min(len(out), len(order)-together)
+		dotCodes(q, &codes[0], stride, order[:n+together], out[:n])
+		if out = out[n:]; len(out) == 0 {
+			return
+		}
+		codes = codes[n*stride:]
+	}
+}
+
+func checkStride(q *Int8, stride int) {
+	if stride%Line != 0 || stride < len(q.values) {
+		panic(fmt.Sprintf("vek: codes every %d bytes; a query of %d needs that many at least, and a multiple of %d", stride, len(q.values), Line))
+	}
+}
+
+// dotCodes sets out to the results of the first rows that at numbers.
+func dotCodes(q *Int8, codes *byte, stride int, at []uint32, out []int32) {
+	for i := range out {
+		row := unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(codes), int(at[i])*stride)), len(q.values))
+		out[i] = dotCodesGeneric(q.values, row) - q.biased
+	}
+}
+
+// dotCodesGeneric returns the sum of the products of the values and the bytes of the code.
+func dotCodesGeneric(values []int8, code []byte) int32 {
+	var s0, s1, s2, s3 int32
+	for len(values) >= 8 && len(code) >= 8 {
+		s0 += int32(values[0])*int32(code[0]) + int32(values[4])*int32(code[4])
+		s1 += int32(values[1])*int32(code[1]) + int32(values[5])*int32(code[5])
+		s2 += int32(values[2])*int32(code[2]) + int32(values[6])*int32(code[6])
+		s3 += int32(values[3])*int32(code[3]) + int32(values[7])*int32(code[7])
+		values, code = values[8:], code[8:]
+	}
+	return s0 + s1 + s2 + s3
+}
