@@ -37,8 +37,9 @@ var arrows = map[string][]string{
 	"ingest":          {"client", "fault"},
 	"llm":             {"embed", "fault", "llm"},
 	"measure":         {"embed", "fault", "index"},
+	"numjson":         {},
 	"rag":             {"catalog", "embed", "fault", "index", "llm", "vectorize"},
-	"server":          {"catalog", "embed", "fault", "index", "llm", "rag", "vectorize"},
+	"server":          {"catalog", "embed", "fault", "index", "llm", "numjson", "rag", "vectorize"},
 	"vectorize":       {"catalog", "fault", "index"},
 }
 
