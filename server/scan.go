@@ -10,11 +10,12 @@ import (
 	"unsafe"
 
 	"nearside/index/filter"
+	"nearside/numjson"
 )
 
 // scanner walks over one JSON text and decodes only what it is asked for. It is
-// for the two shapes that carry vectors: encoding/json takes three times as
-// long for them, and would make a float64 of every number on the way.
+// for the two shapes that carry vectors: encoding/json takes many times as long
+// for them, and would make a float64 of every number on the way.
 //
 // Its errors are words for the person behind the client; the caller says where.
 type scanner struct {
@@ -57,7 +58,8 @@ func (s *scanner) end() error {
 	return nil
 }
 
-// fields walks over an object and calls field with each key; field moves past the value.
+// fields walks over an object and calls field with each key; field moves past the
+// value. A key may be part of data, and lasts no longer than it.
 func (s *scanner) fields(field func(key string) error) error {
 	if !s.take('{') {
 		return s.wrong("an object")
@@ -66,7 +68,7 @@ func (s *scanner) fields(field func(key string) error) error {
 		return nil
 	}
 	for {
-		key, err := s.text()
+		key, err := s.key()
 		if err != nil {
 			return err
 		}
@@ -87,10 +89,6 @@ func (s *scanner) fields(field func(key string) error) error {
 
 // text reads a string.
 func (s *scanner) text() (string, error) {
-	s.space()
-	if s.at >= len(s.data) || s.data[s.at] != '"' {
-		return "", s.wrong("a string")
-	}
 	raw, err := s.quoted()
 	if err != nil {
 		return "", err
@@ -98,9 +96,25 @@ func (s *scanner) text() (string, error) {
 	return unquote(raw)
 }
 
+// key reads a string that the caller looks at and does not keep.
+func (s *scanner) key() (string, error) {
+	raw, err := s.quoted()
+	if err != nil {
+		return "", err
+	}
+	if inner := raw[1 : len(raw)-1]; len(inner) > 0 && isPlain(inner) {
+		return unsafe.String(&inner[0], len(inner)), nil
+	}
+	return unquote(raw)
+}
+
 // quoted moves past a string and returns it with its quotes. Half characters and
 // bytes that are not UTF-8 are refused.
 func (s *scanner) quoted() ([]byte, error) {
+	s.space()
+	if s.at >= len(s.data) || s.data[s.at] != '"' {
+		return nil, s.wrong("a string")
+	}
 	start := s.at
 	end, err := checkString(s.data, start+1)
 	if err != nil {
@@ -115,14 +129,7 @@ func (s *scanner) quoted() ([]byte, error) {
 
 // unquote decodes a string; most have no escapes.
 func unquote(raw []byte) (string, error) {
-	plain := true
-	for _, b := range raw {
-		if b == '\\' || b < ' ' {
-			plain = false
-			break
-		}
-	}
-	if plain {
+	if isPlain(raw) {
 		return string(raw[1 : len(raw)-1]), nil
 	}
 	var text string
@@ -130,6 +137,17 @@ func unquote(raw []byte) (string, error) {
 		return "", fmt.Errorf("the string %s is not valid: %w", quoteShort(string(raw)), err)
 	}
 	return text, nil
+}
+
+// isPlain reports whether a string stands for itself: it has no escapes, and
+// nothing that must be one.
+func isPlain(raw []byte) bool {
+	for _, b := range raw {
+		if b == '\\' || b < ' ' {
+			return false
+		}
+	}
+	return true
 }
 
 // null moves past null, if that is what comes.
@@ -199,6 +217,17 @@ func (s *scanner) pass() error {
 // floats reads an array of numbers and appends the first most of them to values,
 // as float32. It returns how many there were.
 func (s *scanner) floats(values []float32, most int) ([]float32, int, error) {
+	s.space()
+	if read, n, size, ok := numjson.Float32s(values, s.data[s.at:], most); ok {
+		s.at += size
+		return read, n, nil
+	}
+	return s.floatsSlowly(values, most)
+}
+
+// floatsSlowly is floats one number at a time. It takes what numjson takes, and says
+// in words what is wrong with the rest.
+func (s *scanner) floatsSlowly(values []float32, most int) ([]float32, int, error) {
 	if !s.take('[') {
 		return nil, 0, s.wrong("an array of numbers")
 	}
