@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -142,8 +143,8 @@ func useKernels(cmd *cobra.Command) error {
 	if err := bert.Use(name); err != nil {
 		return err
 	}
-	if name == "avx512" {
-		name = "avx2" // the scan is bound by memory: AVX-512 wins nothing there, and there is none
+	if name == string(vek.AVX512) && !slices.Contains(vek.Kernels(), vek.AVX512) {
+		name = string(vek.AVX2) // the search needs more of AVX-512 than the encoder, and this processor has only the part
 	}
 	return vek.Use(name)
 }

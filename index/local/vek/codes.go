@@ -1,6 +1,7 @@
 package vek
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"unsafe"
@@ -20,10 +21,10 @@ const bias = 128
 // Int8 is a query made ready for the code kernels. The zero value is a query of
 // no numbers. It must not be set while another goroutine compares with it.
 type Int8 struct {
-	with   uint32  // the kernels in use when it was set: the form of wide is theirs
-	values []int8  // the numbers, and zeros up to a multiple of Line
-	wide   []int16 // the same numbers as the kernels of AVX2 want them; else empty
-	biased int32   // bias times the sum of the numbers: what the bias of the codes adds to each sum
+	with   uint32  // the kernels in use when it was set: it stays with them
+	values []int8  // the numbers, and zeros up to a multiple of Line; what the kernels want in wide they do not read here
+	wide   []int16 // the numbers as the kernels of AVX2 want them: of every 32 those at even places, then the others
+	biased int32   // what the bias of the codes adds to each sum that the kernels take
 }
 
 // Set makes q stand for the values, followed by zeros. The memory that q has is
@@ -31,7 +32,12 @@ type Int8 struct {
 func (q *Int8) Set(values []int8) {
 	q.grow((len(values) + Line - 1) / Line * Line)
 	clear(q.values[copy(q.values, values):])
-	q.prepare()
+	code := bytesOf(q.values)
+	for i := 0; i < len(code); i += 8 {
+		eight := code[i:][:8]
+		binary.NativeEndian.PutUint64(eight, binary.NativeEndian.Uint64(eight)^0x8080808080808080)
+	}
+	q.prepare(code)
 }
 
 // SetCode makes q stand for a code of whole lines.
@@ -40,10 +46,7 @@ func (q *Int8) SetCode(code []byte) {
 		panic(fmt.Sprintf("vek: a code of %d bytes, which is no multiple of %d", len(code), Line))
 	}
 	q.grow(len(code))
-	for i, c := range code {
-		q.values[i] = int8(c - bias)
-	}
-	q.prepare()
+	q.prepare(code)
 }
 
 // Stride is how many bytes of a row are compared: the length of the query in whole lines.
@@ -59,13 +62,26 @@ func (q *Int8) grow(n int) {
 	q.values = q.values[:n]
 }
 
-// prepare derives the other fields from the values.
-func (q *Int8) prepare() {
+// prepare sets everything but the length to what the code says, which may stand where the values go.
+func (q *Int8) prepare(code []byte) {
+	q.with = active.Load()
+	if len(code) > 0 {
+		q.setCode(code)
+	}
+}
+
+func (q *Int8) setCodeGeneric(code []byte) {
 	var sum int32
-	for _, v := range q.values {
+	for i, c := range code {
+		v := int8(c - bias)
+		q.values[i] = v
 		sum += int32(v)
 	}
 	q.biased = bias * sum
+}
+
+func bytesOf(v []int8) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v))
 }
 
 // DotCodesAt sets out[i] to the dot product of q and the code that begins at
@@ -80,7 +96,7 @@ func DotCodesAt(q *Int8, codes []byte, stride int, at []uint32, out []int32) {
 	checkStride(q, stride)
 	// The kernels do not look whether a row lies within codes.
 	_ = codes[int(slices.Max(at[:len(out)]))*stride+len(q.values)-1]
-	dotCodes(q, &codes[0], stride, at, out)
+	q.compare(&codes[0], stride, at, out)
 }
 
 // DotCodesRows sets out[i] to the dot product of q and the code that begins at
@@ -94,7 +110,7 @@ func DotCodesRows(q *Int8, codes []byte, stride int, out []int32) {
 	_ = codes[(len(out)-1)*stride+len(q.values)-1]
 	for {
 		n := min(len(out), len(order)-together)
-		dotCodes(q, &codes[0], stride, order[:n+together], out[:n])
+		q.compare(&codes[0], stride, order[:n+together], out[:n])
 		if out = out[n:]; len(out) == 0 {
 			return
 		}
@@ -108,8 +124,8 @@ func checkStride(q *Int8, stride int) {
 	}
 }
 
-// dotCodes sets out to the results of the first rows that at numbers.
-func dotCodes(q *Int8, codes *byte, stride int, at []uint32, out []int32) {
+// compareGeneric sets out to the results of the first rows that at numbers.
+func (q *Int8) compareGeneric(codes *byte, stride int, at []uint32, out []int32) {
 	for i := range out {
 		row := unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(codes), int(at[i])*stride)), len(q.values))
 		out[i] = dotCodesGeneric(q.values, row) - q.biased

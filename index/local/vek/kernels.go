@@ -14,6 +14,7 @@ type Kernel string
 const (
 	Generic Kernel = "generic" // plain Go, on every CPU
 	AVX2    Kernel = "avx2"    // amd64 with AVX2 and FMA
+	AVX512  Kernel = "avx512"  // amd64 with AVX-512: F, BW, VL and VNNI
 	NEON    Kernel = "neon"    // arm64
 )
 
@@ -56,7 +57,8 @@ func mustUse(k Kernel) { active.Store(uint32(slices.Index(kernelNames[:], k))) }
 const (
 	useGeneric = iota
 	useAVX2
+	useAVX512
 	useNEON
 )
 
-var kernelNames = [...]Kernel{useGeneric: Generic, useAVX2: AVX2, useNEON: NEON}
+var kernelNames = [...]Kernel{useGeneric: Generic, useAVX2: AVX2, useAVX512: AVX512, useNEON: NEON}
