@@ -30,6 +30,7 @@ type scan struct {
 	k       int               // how many are wanted, at least 1
 	slots   slot              // only slots below it are compared, and of those
 	within  *roaring.Bitmap   // only these; nil: all
+	list    []slot            // instead of slots and within: these slots, ascending
 	visible func(slot) bool   // whether a slot counts; asked for candidates only, from several goroutines
 	id      func(slot) string // orders equal scores; asked for those only
 }
@@ -43,24 +44,31 @@ type hit struct {
 // run returns the k nearest of the rows, best first, equal scores by id; fewer if
 // there are fewer. It also says how many rows it compared. Errors are those of
 // ctx, and fault.Corrupt.
-func (s scan) run(ctx context.Context, p *pool) (hits []hit, compared int, err error) {
+func (s *scan) run(ctx context.Context, p *pool) (hits []hit, compared int, err error) {
 	r := newScanRun(s, p.size)
 	defer r.release()
-	if err := p.do(ctx, r.pieces(), r.comparePiece); err != nil {
+	if err := r.compareAll(ctx, p); err != nil {
 		return nil, 0, err
 	}
 	candidates := r.candidates()
 	hits = make([]hit, len(candidates))
-	pieces := (len(candidates) + scoreAtOnce - 1) / scoreAtOnce
-	err = p.do(ctx, pieces, func(_, piece int) error {
-		from, to := piece*scoreAtOnce, min((piece+1)*scoreAtOnce, len(candidates))
-		return s.score(hits[from:to], candidates[from:to])
-	})
-	if err != nil {
+	if err := s.scoreAll(ctx, p, hits, candidates); err != nil {
 		return nil, 0, err
 	}
 	s.order(hits)
 	return hits[:min(s.k, len(hits))], r.count, nil
+}
+
+// scoreAll scores the candidates, on all cores if they are many.
+func (s *scan) scoreAll(ctx context.Context, p *pool, hits []hit, candidates []candidate) error {
+	if len(candidates) <= scoreAtOnce {
+		return s.score(hits, candidates)
+	}
+	pieces := (len(candidates) + scoreAtOnce - 1) / scoreAtOnce
+	return p.do(ctx, pieces, func(_, piece int) error {
+		from, to := piece*scoreAtOnce, min((piece+1)*scoreAtOnce, len(candidates))
+		return s.score(hits[from:to], candidates[from:to])
+	})
 }
 
 // scoreAtOnce is how many candidates one piece of work scores. They are mostly
@@ -68,7 +76,7 @@ func (s scan) run(ctx context.Context, p *pool) (hits []hit, compared int, err e
 const scoreAtOnce = 1024
 
 // score sets hits to what the candidates score.
-func (s scan) score(hits []hit, candidates []candidate) (err error) {
+func (s *scan) score(hits []hit, candidates []candidate) (err error) {
 	defer s.rows.catch(&err, setPanicOnFault())
 	for i, c := range candidates {
 		row := s.rows.row(c.slot)
@@ -81,7 +89,7 @@ func (s scan) score(hits []hit, candidates []candidate) (err error) {
 }
 
 // order sorts hits as index.Metric.Better says.
-func (s scan) order(hits []hit) {
+func (s *scan) order(hits []hit) {
 	slices.SortFunc(hits, func(a, b hit) int {
 		if a.score == b.score {
 			return cmp.Compare(s.id(a.slot), s.id(b.slot))

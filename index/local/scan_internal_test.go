@@ -39,7 +39,8 @@ func startPool(t testing.TB, size int) *pool {
 // runScan runs a scan in which every slot is visible, and ids are the numbers of the slots, if it does not say otherwise.
 func runScan(t testing.TB, p *pool, s scan) []hit {
 	t.Helper()
-	hits, _, err := withDefaults(s).run(context.Background(), p)
+	s = withDefaults(s)
+	hits, _, err := s.run(context.Background(), p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +277,8 @@ func TestADamagedCandidateIsAnErrorThatNamesTheFile(t *testing.T) {
 	b := readFile(t, stored.path)
 	b[stored.offset(123)+5] ^= 1
 	writeFile(t, stored.path, b)
-	_, _, err := withDefaults(scan{rows: stored, metric: index.Euclidean, query: vectors[123], k: 3, slots: 500}).run(context.Background(), p)
+	s := withDefaults(scan{rows: stored, metric: index.Euclidean, query: vectors[123], k: 3, slots: 500})
+	_, _, err := s.run(context.Background(), p)
 	if !fault.Is(err, fault.Corrupt) || !strings.Contains(err.Error(), stored.path) {
 		t.Errorf("error: %v", err)
 	}

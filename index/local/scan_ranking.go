@@ -2,6 +2,7 @@ package local
 
 import (
 	"math"
+	"slices"
 
 	"nearside/index"
 	"nearside/index/local/vek"
@@ -26,16 +27,15 @@ import (
 type ranking struct {
 	metric index.Metric
 	query  []float32 // for the kernels
+	scaled []float32 // the memory of query, where it is not the caller's
 	e, t   float64
 }
 
-func newRanking(metric index.Metric, query []float32) ranking {
-	r := ranking{
-		metric: metric,
-		query:  query,
-		e:      vek.Error(len(query)) + 8.0/(1<<24),
-		t:      2 * vek.Tiny * float64(len(query)),
-	}
+// set makes r the ranking of a query. The memory that r has is used again.
+func (r *ranking) set(metric index.Metric, query []float32) {
+	r.metric, r.query = metric, query
+	r.e = vek.Error(len(query)) + 8.0/(1<<24)
+	r.t = 2 * vek.Tiny * float64(len(query))
 	var sum float64
 	for _, v := range query {
 		sum += float64(v) * float64(v)
@@ -45,12 +45,12 @@ func newRanking(metric index.Metric, query []float32) ranking {
 	case metric == index.Euclidean && norm > 0x1p60:
 		r.t = math.NaN() // squares may overflow: no bound can be given
 	case metric != index.Euclidean && norm > 0:
-		r.query = make([]float32, len(query))
+		r.scaled = slices.Grow(r.scaled[:0], len(query))[:len(query)]
 		for i, v := range query {
-			r.query[i] = float32(float64(v) / norm)
+			r.scaled[i] = float32(float64(v) / norm)
 		}
+		r.query = r.scaled
 	}
-	return r
 }
 
 // compare sets out to what the kernel of the metric says of the rows that begin

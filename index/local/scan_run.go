@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"math"
 	"slices"
 	"sync"
@@ -26,32 +27,53 @@ type candidate struct {
 
 // scanRun is the first step of one scan: comparing.
 type scanRun struct {
-	scan
+	*scan
 	ranking
-	count int           // rows to compare:
-	list  *[]uint32     // the first count of these slots, ascending; nil: of all slots
-	piece int           // how many of them a piece of work covers
-	limit atomic.Uint64 // bits of the lowest limit any worker has
-	parts []*part       // by worker; nil: it has done nothing
+	count  int           // rows to compare:
+	listed []slot        // these, ascending; nil: all slots below count
+	lent   *[]uint32     // the memory of listed, if it is of lists
+	piece  int           // how many of them a piece of work covers
+	limit  atomic.Uint64 // bits of the lowest limit any worker has
+	parts  []*part       // by worker; nil: it has done nothing
+
+	// What candidates collects:
+	upper []float64
+	all   []candidate
 }
 
-func newScanRun(s scan, workers int) *scanRun {
-	r := &scanRun{
-		scan:    s,
-		ranking: newRanking(s.metric, s.query),
-		count:   int(s.slots),
-		piece:   max(scanBatch, scanBytes/s.rows.stride),
-		parts:   make([]*part, workers),
-	}
-	if s.within != nil {
-		r.list = listOf(s.within)
-		r.count, _ = slices.BinarySearch(*r.list, s.slots)
+// runs are kept for the scans to come: that of a few rows, which ends a walk through a
+// graph, then allocates nothing.
+var runs = sync.Pool{New: func() any { return new(scanRun) }}
+
+func newScanRun(s *scan, workers int) *scanRun {
+	r := runs.Get().(*scanRun)
+	r.scan = s
+	r.ranking.set(s.metric, s.query)
+	r.count, r.listed = int(s.slots), nil
+	r.piece = max(scanBatch, scanBytes/s.rows.stride)
+	r.parts = slices.Grow(r.parts[:0], workers)[:workers]
+	switch {
+	case s.list != nil:
+		r.listed, r.count = s.list, len(s.list)
+	case s.within != nil:
+		r.lent = listOf(s.within)
+		r.count, _ = slices.BinarySearch(*r.lent, s.slots)
+		r.listed = (*r.lent)[:r.count]
 	}
 	r.limit.Store(math.Float64bits(math.Inf(1)))
 	return r
 }
 
-func (r *scanRun) pieces() int { return (r.count + r.piece - 1) / r.piece }
+// compareAll compares all the rows: on the caller's goroutine if they are one piece.
+func (r *scanRun) compareAll(ctx context.Context, p *pool) error {
+	if pieces := (r.count + r.piece - 1) / r.piece; pieces != 1 {
+		return p.do(ctx, pieces, r.comparePiece)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return r.comparePiece(0, 0)
+}
 
 // comparePiece compares one piece of the rows.
 func (r *scanRun) comparePiece(worker, piece int) (err error) {
@@ -60,10 +82,10 @@ func (r *scanRun) comparePiece(worker, piece int) (err error) {
 	}
 	defer r.rows.catch(&err, setPanicOnFault())
 	from, to := piece*r.piece, min((piece+1)*r.piece, r.count)
-	if r.list == nil {
+	if r.listed == nil {
 		r.compareRange(r.parts[worker], slot(from), slot(to))
 	} else {
-		r.compareList(r.parts[worker], (*r.list)[from:to])
+		r.compareList(r.parts[worker], r.listed[from:to])
 	}
 	return nil
 }
@@ -147,39 +169,46 @@ func (r *scanRun) lowerLimit(own float64) float64 {
 	}
 }
 
-// candidates returns those of all workers that the limit of all leaves.
+// candidates returns those of all workers that the limit of all leaves. They are the run's.
 func (r *scanRun) candidates() []candidate {
-	var upper []float64
 	for _, p := range r.parts {
 		if p != nil {
-			upper = append(upper, p.upper...)
+			r.upper = append(r.upper, p.upper...)
 		}
 	}
 	limit := math.Inf(1)
-	if len(upper) >= r.k {
-		slices.Sort(upper)
-		limit = upper[r.k-1]
+	if len(r.upper) >= r.k {
+		slices.Sort(r.upper)
+		limit = r.upper[r.k-1]
 	}
-	var all []candidate
 	for _, p := range r.parts {
 		if p != nil {
-			all = append(all, below(p.found, limit)...)
+			r.all = append(r.all, below(p.found, limit)...)
 		}
 	}
-	return all
+	return r.all
 }
 
-// release gives back the memory of the workers.
+// release gives back the memory of the run and its workers.
 func (r *scanRun) release() {
-	for _, p := range r.parts {
+	for i, p := range r.parts {
 		if p != nil {
 			p.release()
 		}
+		r.parts[i] = nil
 	}
-	if r.list != nil && cap(*r.list) <= keptList {
-		lists.Put(r.list)
+	if r.lent != nil && cap(*r.lent) <= keptList {
+		lists.Put(r.lent)
 	}
+	if cap(r.all) > keptCandidates {
+		return // from an unusual scan: let the memory go
+	}
+	r.scan, r.listed, r.lent = nil, nil, nil
+	r.upper, r.all = r.upper[:0], r.all[:0]
+	runs.Put(r)
 }
+
+const keptCandidates = 1 << 16
 
 // lists are kept for the scans to come, up to 4 MiB each.
 var lists = sync.Pool{New: func() any { return new([]uint32) }}
@@ -213,7 +242,7 @@ var parts = sync.Pool{New: func() any { return &part{found: make([]candidate, 0,
 func newPart() *part { return parts.Get().(*part) }
 
 func (p *part) release() {
-	if cap(p.found) > 1<<16 {
+	if cap(p.found) > keptCandidates {
 		return // from an unusual scan: let the memory go
 	}
 	p.upper, p.found, p.list = p.upper[:0], p.found[:0], nil
