@@ -1,12 +1,10 @@
 package server
 
 import (
-	"encoding/json"
 	"time"
 
 	"nearside/catalog"
 	"nearside/index"
-	"nearside/index/filter"
 	"nearside/vectorize"
 )
 
@@ -183,28 +181,4 @@ func (c *call) mutation(m index.Mutation) error {
 	return c.reply(struct {
 		ID string `json:"mutationId"`
 	}{m.ID})
-}
-
-// wide is a vector as Cloudflare returns it: each float32 written as the float64 it equals.
-type wide []float32
-
-// MarshalJSON implements json.Marshaler.
-func (w wide) MarshalJSON() ([]byte, error) {
-	out := make([]byte, 0, 2+20*len(w))
-	out = append(out, '[')
-	for i, v := range w {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = filter.AppendNumber(out, float64(v))
-	}
-	return append(out, ']'), nil
-}
-
-// vectorObject is a stored vector on the wire.
-type vectorObject struct {
-	ID        index.VectorID  `json:"id"`
-	Values    wide            `json:"values,omitempty"`
-	Namespace string          `json:"namespace,omitempty"`
-	Metadata  json.RawMessage `json:"metadata,omitempty"`
 }

@@ -4,23 +4,9 @@ import (
 	"strconv"
 
 	"nearside/index"
+	"nearside/index/filter"
 	"nearside/vectorize"
 )
-
-// idObject is a vector in a listing.
-type idObject struct {
-	ID index.VectorID `json:"id"`
-}
-
-// pageObject is one page of a listing on the wire. Its last two are null on the last page.
-type pageObject struct {
-	Count     int        `json:"count"`
-	Total     int        `json:"totalCount"`
-	Truncated bool       `json:"isTruncated"`
-	Next      *string    `json:"nextCursor"`
-	Expires   *string    `json:"cursorExpirationTimestamp"`
-	Vectors   []idObject `json:"vectors"`
-}
 
 // listVectors answers GET …/{index}/list: the ids, as they were when the first page was read.
 func listVectors(s *Server, c *call) error {
@@ -38,13 +24,26 @@ func listVectors(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
-	object := pageObject{Count: len(page.IDs), Total: page.Total, Truncated: page.Next != "", Vectors: make([]idObject, len(page.IDs))}
-	for i, id := range page.IDs {
-		object.Vectors[i] = idObject{id}
+	return c.replyAppended((len(page.IDs)+1)*objectGuess, func(to []byte) []byte { return appendPage(to, page) })
+}
+
+// appendPage appends one page of a listing. Cursor and expiry are null on the last page.
+func appendPage(to []byte, page index.Page) []byte {
+	to = append(to, `{"count":`...)
+	to = strconv.AppendInt(to, int64(len(page.IDs)), 10)
+	to = append(to, `,"totalCount":`...)
+	to = strconv.AppendInt(to, int64(page.Total), 10)
+	to = append(to, `,"isTruncated":`...)
+	to = strconv.AppendBool(to, page.Next != "")
+	if page.Next == "" {
+		to = append(to, `,"nextCursor":null,"cursorExpirationTimestamp":null`...)
+	} else {
+		to = append(to, `,"nextCursor":`...)
+		to = filter.AppendString(to, page.Next)
+		to = append(to, `,"cursorExpirationTimestamp":"`...)
+		to = page.Expires.UTC().AppendFormat(to, timeSeconds)
+		to = append(to, '"')
 	}
-	if page.Next != "" {
-		expires := page.Expires.UTC().Format(timeSeconds)
-		object.Next, object.Expires = &page.Next, &expires
-	}
-	return c.reply(object)
+	to = append(to, `,"vectors":`...)
+	return append(appendIDs(to, page.IDs), '}')
 }

@@ -32,9 +32,9 @@ type openAIError struct {
 }
 
 // addOpenAIError puts the error object into a failure that an OpenAI client will read.
-func (c *call) addOpenAIError(envelope *bytes.Buffer, status, code int, message string) {
+func (c *call) addOpenAIError(envelope []byte, status, code int, message string) []byte {
 	if !speaksOpenAI(c.path) {
-		return
+		return envelope
 	}
 	kind := "invalid_request_error"
 	switch {
@@ -47,12 +47,9 @@ func (c *call) addOpenAIError(envelope *bytes.Buffer, status, code int, message 
 	}
 	encoded, err := encode(openAIError{Message: message, Type: kind, Code: code})
 	if err != nil {
-		return // the envelope alone is a whole reply
+		return envelope // alone it is a whole reply
 	}
-	envelope.Truncate(envelope.Len() - 1)
-	envelope.WriteString(`,"error":`)
-	envelope.Write(encoded)
-	envelope.WriteByte('}')
+	return addKey(envelope, "error", encoded)
 }
 
 // defaultAccount makes a call outside /accounts/ one of the default account, if

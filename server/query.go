@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -165,15 +164,6 @@ func (s *scanner) whole() (int, error) {
 	return int(number), nil
 }
 
-// matchObject is one match on the wire.
-type matchObject struct {
-	ID        index.VectorID  `json:"id"`
-	Score     score           `json:"score"`
-	Values    wide            `json:"values,omitempty"`
-	Namespace string          `json:"namespace,omitempty"`
-	Metadata  json.RawMessage `json:"metadata,omitempty"`
-}
-
 // score is a float64 that is never written as -0.
 type score float64
 
@@ -200,18 +190,13 @@ func (c *call) answer(x *vectorize.Index, q queryRequest, read index.Read) error
 		return err
 	}
 	c.warnUnindexed(result.Unindexed)
-	reply := struct {
-		Count   int            `json:"count"`
-		Matches []matchObject  `json:"matches"`
-		Explain *explainObject `json:"explain,omitempty"`
-	}{len(result.Matches), make([]matchObject, len(result.Matches)), nil}
-	for i, m := range result.Matches {
-		reply.Matches[i] = matchObject{m.ID, score(m.Score), m.Values, m.Namespace, m.Metadata}
-	}
+	var explain []byte
 	if q.explain {
-		reply.Explain = newExplainObject(result.Explain)
+		if explain, err = encode(newExplainObject(result.Explain)); err != nil {
+			return err
+		}
 	}
-	return c.reply(reply)
+	return c.replyAppended(matchesGuess(result.Matches), func(to []byte) []byte { return appendMatches(to, result.Matches, explain) })
 }
 
 // warnUnindexed names the filter properties for which no record has a value.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -36,21 +35,29 @@ func (c *call) replyInfo(result, info any) error {
 	if err != nil {
 		return err
 	}
-	var out bytes.Buffer
-	out.Grow(len(encoded) + 64)
-	envelope(&out, c.family(), true, []byte("[]"), c.messages(), encoded)
+	out := c.success(len(encoded), func(to []byte) []byte { return append(to, encoded...) })
 	if info != nil {
 		encoded, err := encode(info)
 		if err != nil {
 			return err
 		}
-		out.Truncate(out.Len() - 1)
-		out.WriteString(`,"result_info":`)
-		out.Write(encoded)
-		out.WriteByte('}')
+		out = addKey(out, "result_info", encoded)
 	}
-	c.write(c.status, typeJSON, out.Bytes())
+	c.write(c.status, typeJSON, out)
 	return nil
+}
+
+// replyAppended is reply for a result that is appended to the reply in place;
+// size is a guess at its length.
+func (c *call) replyAppended(size int, result func(to []byte) []byte) error {
+	c.write(c.status, typeJSON, c.success(size, result))
+	return nil
+}
+
+// success makes the envelope of a success.
+func (c *call) success(size int, result func(to []byte) []byte) []byte {
+	messages := c.messages()
+	return envelope(make([]byte, 0, size+len(messages)+envelopeBytes), c.family(), true, noItems, messages, result)
 }
 
 // bare writes v as JSON without an envelope.
@@ -74,6 +81,9 @@ func (c *call) message(text string) {
 // messages encodes the remarks for the envelope, and sets the header.
 func (c *call) messages() []byte {
 	c.warn()
+	if len(c.remarks) == 0 {
+		return noItems
+	}
 	var out bytes.Buffer
 	out.WriteByte('[')
 	for i, r := range c.remarks {
@@ -108,23 +118,39 @@ type remark struct {
 	Message string `json:"message"`
 }
 
-// envelope writes the object that Cloudflare wraps replies in. Workers AI puts the result first.
-func envelope(out *bytes.Buffer, f family, success bool, errs, messages, result []byte) {
-	rest := func() {
-		fmt.Fprintf(out, `"success":%t,"errors":%s,"messages":%s`, success, errs, messages)
-	}
-	out.WriteByte('{')
+// noItems are the errors of a success, and the messages of most replies.
+var noItems = []byte("[]")
+
+// envelopeBytes is more than an envelope has around its result and its items.
+const envelopeBytes = 64
+
+// envelope appends the object that Cloudflare wraps replies in. Workers AI puts the result first.
+func envelope(to []byte, f family, success bool, errs, messages []byte, result func(to []byte) []byte) []byte {
+	to = append(to, '{')
 	if f == workersAI {
-		out.WriteString(`"result":`)
-		out.Write(result)
-		out.WriteByte(',')
-		rest()
-	} else {
-		rest()
-		out.WriteString(`,"result":`)
-		out.Write(result)
+		to = append(to, `"result":`...)
+		to = append(result(to), ',')
 	}
-	out.WriteByte('}')
+	to = append(to, `"success":`...)
+	to = strconv.AppendBool(to, success)
+	to = append(to, `,"errors":`...)
+	to = append(to, errs...)
+	to = append(to, `,"messages":`...)
+	to = append(to, messages...)
+	if f != workersAI {
+		to = append(to, `,"result":`...)
+		to = result(to)
+	}
+	return append(to, '}')
+}
+
+// addKey adds a key to an object that is not empty.
+func addKey(object []byte, key string, value []byte) []byte {
+	object = append(object[:len(object)-1], `,"`...)
+	object = append(object, key...)
+	object = append(object, `":`...)
+	object = append(object, value...)
+	return append(object, '}')
 }
 
 // encode is json.Marshal without the escapes that only HTML needs.
@@ -158,12 +184,10 @@ func (c *call) fail(err error) {
 	}
 	errs, encoding := encode([]remark{{Code: code, Message: message}})
 	if encoding != nil {
-		errs = []byte("[]")
+		errs = noItems
 	}
-	var out bytes.Buffer
-	envelope(&out, c.family(), false, errs, c.messages(), c.family().noResult())
-	c.addOpenAIError(&out, status, code, message)
-	c.write(status, typeJSON, out.Bytes())
+	out := envelope(nil, c.family(), false, errs, c.messages(), func(to []byte) []byte { return append(to, c.family().noResult()...) })
+	c.write(status, typeJSON, c.addOpenAIError(out, status, code, message))
 }
 
 // diagnose returns the fault that err is, or became when the call's context ended.

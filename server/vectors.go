@@ -115,11 +115,11 @@ func (c *call) vectors(x *vectorize.Index, read index.Read) error {
 	if err != nil {
 		return err
 	}
-	objects := make([]vectorObject, len(records))
-	for i, r := range records {
-		objects[i] = vectorObject{r.ID, r.Values, r.Namespace, r.Metadata}
+	size := 0
+	for i := range records {
+		size += recordGuess(&records[i])
 	}
-	return c.reply(objects)
+	return c.replyAppended(size, func(to []byte) []byte { return appendVectors(to, records) })
 }
 
 // deleteVectors answers POST …/{index}/delete_by_ids.
