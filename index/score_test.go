@@ -58,9 +58,9 @@ func TestScoresAreTheSameOnEveryMachine(t *testing.T) {
 }
 
 const (
-	goldenCosine     = 0x3f8f35c4ea42eba6
-	goldenEuclidean  = 0x402acb7393a49fb8
-	goldenDotProduct = 0xbff6379d63fb5a75
+	goldenCosine     = 0x3f8f35c4ea42eb96
+	goldenEuclidean  = 0x402acb7393a49fb6
+	goldenDotProduct = 0xbff6379d63fb5a74
 )
 
 // randomVector uses integers only, so that it too is the same everywhere.

@@ -71,23 +71,6 @@ func (s *scan) scoreAll(ctx context.Context, p *pool, hits []hit, candidates []c
 	})
 }
 
-// scoreAtOnce is how many candidates one piece of work scores. They are mostly
-// fewer, and then the caller does it.
-const scoreAtOnce = 1024
-
-// score sets hits to what the candidates score.
-func (s *scan) score(hits []hit, candidates []candidate) (err error) {
-	defer s.rows.catch(&err, setPanicOnFault())
-	for i, c := range candidates {
-		row := s.rows.row(c.slot)
-		if !s.rows.sound(c.slot, row, nil) {
-			return s.rows.damaged(c.slot)
-		}
-		hits[i] = hit{slot: c.slot, score: index.Score(s.metric, s.query, row[:len(s.query)])}
-	}
-	return nil
-}
-
 // order sorts hits as index.Metric.Better says.
 func (s *scan) order(hits []hit) {
 	slices.SortFunc(hits, func(a, b hit) int {

@@ -69,3 +69,27 @@ func BenchmarkCodes(b *testing.B) {
 		})
 	})
 }
+
+// BenchmarkWide measures one pair of 768 numbers.
+func BenchmarkWide(b *testing.B) {
+	x, y := make([]float32, 768), make([]float32, 768)
+	fill(random(), x)
+	fill(random(), y)
+	var sum float64
+	withEachKernel(b, func(b *testing.B, k vek.Kernel) {
+		for _, c := range []struct {
+			name string
+			run  func()
+		}{
+			{"dot", func() { sum += vek.WideDot(x, y) }},
+			{"dots", func() { ab, bb := vek.WideDots(x, y); sum += ab + bb }},
+			{"squaredL2", func() { sum += vek.WideSquaredL2(x, y) }},
+		} {
+			b.Run(fmt.Sprintf("%s/%s", k, c.name), func(b *testing.B) {
+				for b.Loop() {
+					c.run()
+				}
+			})
+		}
+	})
+}
