@@ -92,6 +92,9 @@ var routes = []Route{
 	{Method: "GET", Path: "/v1/models", Handle: listOpenAIModels, Scope: read, Family: workersAI},
 	{Method: "GET", Path: "/v1/models/{model...}", Handle: showOpenAIModel, Scope: read, Family: workersAI},
 
+	// Records, beyond Cloudflare.
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/query", Handle: queryNearside, Scope: read, Family: nearsideAPI, BodyLimit: maxQuery, ContentTypes: jsonOnly},
+
 	// Text in, text out.
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes", Handle: createTextIndex, Scope: admin, Family: nearsideAPI, BodyLimit: 64 << 10, ContentTypes: jsonOnly, Reaches: true},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/indexes", Handle: listTextIndexes, Scope: read, Family: nearsideAPI},
