@@ -15,9 +15,9 @@
 // value is computed in float64 and rounded to float32, and rounding twice is not
 // the same as rounding once; but it differs only next to a midpoint:
 //
-//   - float64(m), the power of ten and the one multiplication or division are
-//     each rounded once, each time by a relative error of at most 2^-53. So the
-//     float64 is less than 4 of its own last places away from the true value.
+//   - float64(m), the power of ten and the product of the two are rounded once
+//     each, each time by a relative error of at most 2^-53. So the float64 is less
+//     than 4 of its own last places away from the true value.
 //   - The midpoints between two neighbouring float32 are float64 numbers, whose
 //     last 29 bits are a one and 28 zeros. If the float64 is 4 places or more from
 //     the nearest of them, the true value is on the same side of it, and both
@@ -29,6 +29,7 @@
 package numjson
 
 import (
+	"encoding/binary"
 	"math"
 	"strconv"
 	"unsafe"
@@ -84,27 +85,17 @@ func skipSpace(data []byte, at int) int {
 // quick reads the number at a position and returns the position after it, or -1
 // if what is there is no number, or one that only slow can be sure of.
 func quick(data []byte, at int) (value float32, next int) {
-	minus := sign(data, at)
+	minus := 0
+	if at < len(data) {
+		minus = isMinus(data[at])
+	}
 	at += minus
-	mantissa, exponent, next := uint64(0), 0, at+1
-	if at >= len(data) || data[at] != '0' { // nothing but a dot or an exponent follows a leading zero
-		if mantissa, next = digits(data, at, 0); next <= at {
+	mantissa, places, next := fraction(data, at)
+	exponent := -places
+	if next < 0 {
+		if mantissa, exponent, next = decimal(data, at); next < 0 {
 			return 0, -1
 		}
-	}
-	if next < len(data) && data[next] == '.' {
-		start := next + 1
-		if mantissa, next = digits(data, start, mantissa); next <= start {
-			return 0, -1
-		}
-		exponent = start - next
-	}
-	if next < len(data) && data[next]|0x20 == 'e' {
-		var power int
-		if power, next = signed(data, next+1); next < 0 {
-			return 0, -1
-		}
-		exponent += power
 	}
 	value, sure := round(mantissa, exponent)
 	if !sure {
@@ -113,20 +104,75 @@ func quick(data []byte, at int) (value float32, next int) {
 	return math.Float32frombits(math.Float32bits(value) | uint32(minus)<<31), next
 }
 
-// sign returns 1 for a minus at a position, else 0. Which of them is by chance in
-// most vectors: the processor is not made to guess.
-func sign(data []byte, at int) (minus int) {
-	if at < len(data) {
-		minus = isMinus(data[at])
-	}
-	return minus
-}
-
+// isMinus returns 1 for a minus, else 0. Which of them is by chance in most
+// vectors: written like this, the processor is not made to guess.
 func isMinus(b byte) (one int) {
 	if b == '-' {
 		one = 1
 	}
 	return one
+}
+
+// fraction reads 0.ddd…, the form of nearly every number of an embedding, and
+// returns its digits, how many they are, and the position after them; -1 where
+// anything else stands, or the end of data is near. It is decimal without a loop.
+func fraction(data []byte, at int) (mantissa uint64, places, next int) {
+	const ahead = 2 + 3*8 + 1
+	if len(data)-at < ahead {
+		return 0, 0, -1
+	}
+	text := data[at : at+ahead]
+	if text[0] != '0' || text[1] != '.' {
+		return 0, 0, -1
+	}
+	word := binary.LittleEndian.Uint64(text[2:])
+	places = leading(word)
+	mantissa = value(word << (64 - 8*places))
+	if places == 8 {
+		word = binary.LittleEndian.Uint64(text[10:])
+		n := leading(word)
+		mantissa = mantissa*tens[n] + value(word<<(64-8*n))
+		places += n
+		if n == 8 {
+			word = binary.LittleEndian.Uint64(text[18:])
+			n = leading(word)
+			if n == 8 || mantissa > room[n] {
+				return 0, 0, -1
+			}
+			mantissa = mantissa*tens[n] + value(word<<(64-8*n))
+			places += n
+		}
+	}
+	if places == 0 || text[2+places]|0x20 == 'e' {
+		return 0, 0, -1
+	}
+	return mantissa, places, at + 2 + places
+}
+
+// decimal reads a number without its sign as mantissa × 10^exponent, and returns
+// the position after it; -1 where there is none, or not one of that form.
+func decimal(data []byte, at int) (mantissa uint64, exponent, next int) {
+	next = at + 1
+	if at >= len(data) || data[at] != '0' { // nothing but a dot or an exponent follows a leading zero
+		if mantissa, next = digits(data, at, 0); next <= at {
+			return 0, 0, -1
+		}
+	}
+	if next < len(data) && data[next] == '.' {
+		start := next + 1
+		if mantissa, next = digits(data, start, mantissa); next <= start {
+			return 0, 0, -1
+		}
+		exponent = start - next
+	}
+	if next < len(data) && data[next]|0x20 == 'e' {
+		var power int
+		if power, next = signed(data, next+1); next < 0 {
+			return 0, 0, -1
+		}
+		exponent += power
+	}
+	return mantissa, exponent, next
 }
 
 // signed reads the power of ten behind an e, of at most three digits.
@@ -159,15 +205,10 @@ func round(mantissa uint64, exponent int) (value float32, sure bool) {
 	if mantissa == 0 {
 		return 0, true
 	}
-	wide := float64(mantissa)
-	switch {
-	case exponent < -mostPower || exponent > mostPower:
+	if exponent < -mostPower || exponent > mostPower {
 		return 0, false
-	case exponent < 0:
-		wide /= powers[-exponent]
-	case exponent > 0:
-		wide *= powers[exponent]
 	}
+	wide := float64(mantissa) * powers[exponent+mostPower]
 	if wide < 0x1p-126 || wide > math.MaxFloat32 {
 		return 0, false
 	}
@@ -181,11 +222,14 @@ func round(mantissa uint64, exponent int) (value float32, sure bool) {
 // make a normal float32, and none beyond 10^38 does.
 const mostPower = 58
 
-// powers are the powers of ten, each the float64 nearest to it.
-var powers = [mostPower + 1]float64{
-	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
-	1e20, 1e21, 1e22, 1e23, 1e24, 1e25, 1e26, 1e27, 1e28, 1e29, 1e30, 1e31, 1e32, 1e33, 1e34, 1e35, 1e36, 1e37, 1e38, 1e39,
-	1e40, 1e41, 1e42, 1e43, 1e44, 1e45, 1e46, 1e47, 1e48, 1e49, 1e50, 1e51, 1e52, 1e53, 1e54, 1e55, 1e56, 1e57, 1e58,
+// powers are the powers of ten from 10^-58, each the float64 nearest to it.
+var powers = [2*mostPower + 1]float64{
+	1e-58, 1e-57, 1e-56, 1e-55, 1e-54, 1e-53, 1e-52, 1e-51, 1e-50, 1e-49, 1e-48, 1e-47, 1e-46, 1e-45, 1e-44, 1e-43, 1e-42, 1e-41, 1e-40, 1e-39,
+	1e-38, 1e-37, 1e-36, 1e-35, 1e-34, 1e-33, 1e-32, 1e-31, 1e-30, 1e-29, 1e-28, 1e-27, 1e-26, 1e-25, 1e-24, 1e-23, 1e-22, 1e-21, 1e-20, 1e-19,
+	1e-18, 1e-17, 1e-16, 1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1,
+	1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
+	1e22, 1e23, 1e24, 1e25, 1e26, 1e27, 1e28, 1e29, 1e30, 1e31, 1e32, 1e33, 1e34, 1e35, 1e36, 1e37, 1e38, 1e39, 1e40, 1e41,
+	1e42, 1e43, 1e44, 1e45, 1e46, 1e47, 1e48, 1e49, 1e50, 1e51, 1e52, 1e53, 1e54, 1e55, 1e56, 1e57, 1e58,
 }
 
 // slow reads the number at a position with strconv, if it is one in JSON's
