@@ -33,10 +33,7 @@ func (q *Int8) Set(values []int8) {
 	q.grow((len(values) + Line - 1) / Line * Line)
 	clear(q.values[copy(q.values, values):])
 	code := bytesOf(q.values)
-	for i := 0; i < len(code); i += 8 {
-		eight := code[i:][:8]
-		binary.NativeEndian.PutUint64(eight, binary.NativeEndian.Uint64(eight)^0x8080808080808080)
-	}
+	flipSigns(code, code)
 	q.prepare(code)
 }
 
@@ -78,6 +75,13 @@ func (q *Int8) setCodeGeneric(code []byte) {
 		sum += int32(v)
 	}
 	q.biased = bias * sum
+}
+
+// flipSigns turns numbers into the bytes of a code, or those into numbers, in whole lines.
+func flipSigns(to, from []byte) {
+	for ; len(to) >= 8 && len(from) >= 8; to, from = to[8:], from[8:] {
+		binary.NativeEndian.PutUint64(to, binary.NativeEndian.Uint64(from)^0x8080808080808080)
+	}
 }
 
 func bytesOf(v []int8) []byte {
