@@ -1,7 +1,5 @@
 package hnsw
 
-import "sync/atomic"
-
 // A bitset is a set of nodes below a number, for one goroutine.
 type bitset struct {
 	words []uint64
@@ -23,12 +21,8 @@ func (b *bitset) add(node uint32) { b.words[node>>6] |= 1 << (node & 63) }
 
 // hasLink reports whether a list links to a node of the set.
 func (b *bitset) hasLink(list []uint32) bool {
-	for i := range list {
-		link := atomic.LoadUint32(&list[i])
-		if link == 0 {
-			return false
-		}
-		if b.has(link - 1) {
+	for node := range nodesOf(list) {
+		if b.has(node) {
 			return true
 		}
 	}

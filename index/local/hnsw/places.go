@@ -50,3 +50,21 @@ func (p *places) own(i int) *placeChunk {
 	p.chunks.Store(&chunks)
 	return chunks[i]
 }
+
+// each calls f with every slot that has a node.
+func (p *places) each(f func(slot, node uint32)) {
+	chunks := p.chunks.Load()
+	if chunks == nil {
+		return
+	}
+	for i, chunk := range *chunks {
+		if chunk == nil {
+			continue
+		}
+		for j := range chunk {
+			if at := atomic.LoadUint32(&chunk[j]); at != 0 {
+				f(uint32(i<<placeBits+j), at-1)
+			}
+		}
+	}
+}
