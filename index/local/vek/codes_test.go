@@ -69,6 +69,134 @@ func compareCodes(t *testing.T, r *rand.Rand, q *vek.Int8, values []int8, stride
 	check("DotCodesAt", func(i int) int { return int(at[i]) })
 }
 
+// A code made a query is the same query as its numbers, and the memory of a query is used again
+// whatever was in it.
+func TestACodeMadeAQueryIsTheSameQueryAsItsNumbers(t *testing.T) {
+	withEach(t, func(t *testing.T) {
+		r := random()
+		var fromCode, fromNumbers vek.Int8
+		for range 300 {
+			skip := r.IntN(64) // codes stand anywhere
+			code := make([]byte, skip+64*r.IntN(14))[skip:]
+			randomBytes(r, code)
+			values := make([]int8, len(code))
+			for i, c := range code {
+				values[i] = int8(int(c) - 128)
+			}
+			fromCode.SetCode(code)
+			fromNumbers.Set(values)
+			if fromCode.Stride() != len(code) || fromNumbers.Stride() != len(code) {
+				t.Fatalf("a code of %d bytes: strides %d and %d", len(code), fromCode.Stride(), fromNumbers.Stride())
+			}
+			compareCodes(t, r, &fromCode, values, len(code), 1+r.IntN(9))
+			compareCodes(t, r, &fromNumbers, values, len(code), 1+r.IntN(9))
+		}
+	})
+}
+
+// Sums that a kernel which saturates, or takes a sign for another, would get wrong.
+func TestCodesOfTheLargestNumbersGiveTheExactSum(t *testing.T) {
+	extremes := []int{-128, -127, -1, 0, 1, 126, 127}
+	withEach(t, func(t *testing.T) {
+		var q vek.Int8
+		out := make([]int32, 5)
+		for _, n := range []int{64, 128, 832, 4096} {
+			codes, values := make([]byte, n), make([]int8, n)
+			for _, x := range extremes {
+				for _, y := range extremes {
+					for i := range values {
+						values[i], codes[i] = int8(x), byte(y+128)
+					}
+					q.Set(values)
+					vek.DotCodesAt(&q, codes, n, make([]uint32, 5), out)
+					for _, got := range out {
+						if want := int32(n * x * y); got != want {
+							t.Fatalf("%d times %d*%d: %d, want %d", n, x, y, got, want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestAQueryStaysWithTheKernelsItWasSetWith(t *testing.T) {
+	defer use(t, vek.Using())
+	r := random()
+	values := make([]int8, 200)
+	for i := range values {
+		values[i] = int8(r.Uint32())
+	}
+	for _, set := range vek.Kernels() {
+		for _, other := range vek.Kernels() {
+			var q vek.Int8
+			use(t, set)
+			q.Set(values)
+			use(t, other)
+			compareCodes(t, r, &q, values, 256, 6)
+		}
+	}
+}
+
+func TestCodesThatAreTooShortPanic(t *testing.T) {
+	codes, out := make([]byte, 4*128), make([]int32, 4)
+	withEach(t, func(t *testing.T) {
+		var q vek.Int8
+		q.Set(make([]int8, 100))
+		for name, call := range map[string]func(){
+			"no whole line":    func() { new(vek.Int8).SetCode(codes[:100]) },
+			"stride too short": func() { vek.DotCodesRows(&q, codes, 64, out) },
+			"stride no line":   func() { vek.DotCodesAt(&q, codes, 130, []uint32{0}, out[:1]) },
+			"rows":             func() { vek.DotCodesRows(&q, codes[:511], 128, out) },
+			"at":               func() { vek.DotCodesAt(&q, codes, 128, []uint32{0, 1, 2}, out) },
+			"row":              func() { vek.DotCodesAt(&q, codes, 128, []uint32{0, 4, 1, 2}, out) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				defer func() {
+					if recover() == nil {
+						t.Error("no panic")
+					}
+				}()
+				call()
+			})
+		}
+	})
+}
+
+func FuzzCodesGiveTheExactSum(f *testing.F) {
+	f.Add([]byte{}, uint8(0), uint8(1))
+	f.Fuzz(func(t *testing.T, data []byte, lines, rows uint8) {
+		n, count := 64*(1+int(lines%20)), 1+int(rows%40)
+		memory := make([]byte, n*(1+count))
+		for i := range memory {
+			if len(data) > 0 {
+				memory[i] = data[i%len(data)] + byte(i/len(data))
+			}
+		}
+		query, codes := memory[:n], memory[n:]
+		at, out := make([]uint32, count), make([]int32, count)
+		for i := range at {
+			at[i] = uint32(memory[i]) % uint32(count)
+		}
+		defer use(t, vek.Using())
+		for _, k := range vek.Kernels() {
+			use(t, k)
+			var q vek.Int8
+			q.SetCode(query)
+			vek.DotCodesAt(&q, codes, n, at, out)
+			for i, got := range out {
+				var want int32
+				for j, c := range codes[int(at[i])*n:][:n] {
+					want += (int32(query[j]) - 128) * (int32(c) - 128)
+				}
+				if got != want {
+					t.Fatalf("%s: row %d of %d, %d bytes: %d, want %d", k, i, count, n, got, want)
+				}
+			}
+		}
+	})
+}
+
 func TestPrefetchingHarmsNothing(t *testing.T) {
 	b := make([]byte, 1000)
 	for _, n := range []int{-1, 0, 1, 64, 1000, 1 << 20} {

@@ -12,24 +12,62 @@ import (
 	"nearside/index/local/vek"
 )
 
-// Rows may end where the memory ends: a byte read beyond would end the process.
-func TestRowsAtTheEndOfMemory(t *testing.T) {
+// memoryWithAnEnd returns memory behind which there is none.
+func memoryWithAnEnd(t *testing.T, size int) []byte {
+	t.Helper()
 	page := os.Getpagesize()
-	b, err := unix.Mmap(-1, 0, 2*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	size = (size + page - 1) / page * page
+	b, err := unix.Mmap(-1, 0, size+page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Munmap(b)
-	if err := unix.Mprotect(b[page:], unix.PROT_NONE); err != nil {
+	t.Cleanup(func() { unix.Munmap(b) })
+	if err := unix.Mprotect(b[size:], unix.PROT_NONE); err != nil {
 		t.Fatal(err)
 	}
-	memory := unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), page/4)
+	return b[:size]
+}
+
+// Rows may end where the memory ends: a byte read beyond would end the process.
+func TestRowsAtTheEndOfMemory(t *testing.T) {
+	b := memoryWithAnEnd(t, 4096)
+	memory := unsafe.Slice((*float32)(unsafe.Pointer(&b[0])), len(b)/4)
 	withEach(t, func(t *testing.T) {
 		r := random()
 		for n := 1; n <= 130; n++ {
 			rows := memory[len(memory)-7*n:]
 			fill(r, rows)
 			compareAtEnd(t, rows, n)
+			checkWide(t, rows[5*n:][:n], rows[6*n:])
+			checkWide(t, rows[6*n:], rows[5*n:][:n])
+		}
+	})
+}
+
+// Codes too, at any alignment of their end. What is prefetched may not be there at all.
+func TestCodesAtTheEndOfMemory(t *testing.T) {
+	const stride, count = 192, 7
+	memory := memoryWithAnEnd(t, stride*count+64)
+	values := make([]int8, 130)
+	for i := range values {
+		values[i] = int8(i)
+	}
+	withEach(t, func(t *testing.T) {
+		var q vek.Int8
+		q.Set(values)
+		for n := 1; n <= count; n++ {
+			codes := memory[len(memory)-n*stride:]
+			randomBytes(random(), codes)
+			at, out := []uint32{0, 1, 2, 3, 4, 5, 6, 1 << 31, 1<<32 - 1}, make([]int32, n)
+			vek.DotCodesAt(&q, codes, stride, append(at[:n], at[count:]...), out)
+			for i, got := range out {
+				if want := exactCodes(values, codes[i*stride:]); got != want {
+					t.Fatalf("row %d of %d: %d, want %d", i, n, got, want)
+				}
+			}
+			vek.DotCodesRows(&q, codes, stride, out)
+			q.SetCode(codes[(n-1)*stride:])
+			q.Set(values)
 		}
 	})
 }

@@ -214,6 +214,9 @@ func TestSlicesThatAreTooShortPanic(t *testing.T) {
 	for name, call := range map[string]func(){
 		"Dot":           func() { vek.Dot(four, three) },
 		"SquaredL2":     func() { vek.SquaredL2(three, four) },
+		"WideDot":       func() { vek.WideDot(four, three) },
+		"WideDots":      func() { vek.WideDots(three, four) },
+		"WideSquaredL2": func() { vek.WideSquaredL2(four, three) },
 		"DotRows":       func() { vek.DotRows(three, four, 3, make([]float32, 2)) },
 		"SquaredL2Rows": func() { vek.SquaredL2Rows(three, four, 3, make([]float32, 2)) },
 		"DotAt row":     func() { vek.DotAt(three, four, 3, []uint32{0, 1}, make([]float32, 2)) },
@@ -249,12 +252,20 @@ func TestUnknownKernelsAreRefusedByName(t *testing.T) {
 
 func TestNothingIsAllocated(t *testing.T) {
 	q, rows, out, at := make([]float32, 100), make([]float32, 1000), make([]float32, 10), make([]uint32, 10)
+	codes, sums := make([]byte, 10*128), make([]int32, 10)
 	withEach(t, func(t *testing.T) {
+		var code vek.Int8
+		code.SetCode(codes[:128])
 		if n := testing.AllocsPerRun(10, func() {
 			vek.DotRows(q, rows, 100, out)
 			vek.DotAt(q, rows, 100, at, out)
 			vek.SquaredL2At(q, rows, 100, at, out)
 			out[0] = vek.Dot(q, q) + vek.SquaredL2(q, q)
+			ab, bb := vek.WideDots(q, q)
+			out[1] = float32(ab + bb + vek.WideDot(q, q) + vek.WideSquaredL2(q, q))
+			code.SetCode(codes[128:][:128])
+			vek.DotCodesAt(&code, codes, 128, at, sums)
+			vek.DotCodesRows(&code, codes, 128, sums)
 		}); n != 0 {
 			t.Errorf("%g allocations", n)
 		}
