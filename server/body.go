@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -107,15 +108,45 @@ func (c *call) body() (io.Reader, error) {
 
 // readBody returns the whole body, unpacked.
 func (c *call) readBody() ([]byte, error) {
+	data, err := c.appendBody(nil)
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
+// lendBody lends the whole body, unpacked, to use, which must keep nothing of it:
+// the next call gets the same memory. It is for the calls there are most of.
+func (c *call) lendBody(use func(data []byte) error) error {
+	room := bodyRooms.Get().(*[]byte)
+	data, err := c.appendBody((*room)[:0])
+	if err == nil {
+		err = use(data)
+	}
+	if cap(data) <= lentBytes {
+		*room = data
+		bodyRooms.Put(room)
+	}
+	return err
+}
+
+// lentBytes is the largest room that is kept for another body: a query of 1,536
+// numbers, each written in full, and a filter.
+const lentBytes = 64 << 10
+
+var bodyRooms = sync.Pool{New: func() any { return new([]byte) }}
+
+// appendBody reads the body, unpacked, to its end.
+func (c *call) appendBody(buffer []byte) ([]byte, error) {
 	var r io.Reader = c.incoming
 	if c.incoming.opened != nil || c.header("Content-Encoding") != "" {
 		var err error
 		if r, err = c.body(); err != nil {
-			return nil, err
+			return buffer, err
 		}
 	}
 	// The declared length is a hint; what has not arrived is not allocated.
-	buffer := make([]byte, 0, min(max(c.incoming.declared, 512), 64<<10)+1)
+	buffer = slices.Grow(buffer, int(min(max(c.incoming.declared, 512), 64<<10))+1)
 	for {
 		n, err := r.Read(buffer[len(buffer):cap(buffer)])
 		buffer = buffer[:len(buffer)+n]
@@ -123,7 +154,7 @@ func (c *call) readBody() ([]byte, error) {
 			return buffer, nil
 		}
 		if err != nil {
-			return nil, err
+			return buffer, err
 		}
 		if len(buffer) == cap(buffer) {
 			buffer = slices.Grow(buffer, cap(buffer))

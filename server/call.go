@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -19,7 +20,9 @@ import (
 type call struct {
 	context.Context
 	cancel context.CancelCauseFunc
-	timer  *time.Timer // ends the context when the call takes too long; nil = it may
+	// ends is when the watch ends the context because the call takes too long, as
+	// nanoseconds since 1970; 0 = the call may take as long as it likes.
+	ends atomic.Int64
 
 	id      string // ours, never the client's; in every reply and log line
 	method  string
@@ -95,7 +98,7 @@ func (s *Server) handle(c *call) error {
 		return err
 	}
 	if !route.Bulk {
-		c.timer = time.AfterFunc(s.config.CallTimeout, func() { c.cancel(context.DeadlineExceeded) })
+		c.ends.Store(c.started.Add(s.config.CallTimeout).UnixNano())
 	}
 	if !route.Unqueued {
 		if err := c.enter(); err != nil {
@@ -108,8 +111,9 @@ func (s *Server) handle(c *call) error {
 func (s *Server) newCall(f *fiber.Ctx) *call {
 	request := &f.Context().Request
 	path, query := splitTarget(string(request.Header.RequestURI()))
+	ray := newRay()
 	c := &call{
-		id:      newRequestID(),
+		id:      ray[:requestIDBytes],
 		method:  string(request.Header.Method()),
 		path:    path,
 		server:  s,
@@ -119,12 +123,14 @@ func (s *Server) newCall(f *fiber.Ctx) *call {
 		status:  fiber.StatusOK,
 	}
 	c.conn.busy.Store(true)
-	// A query that cannot be parsed keeps what could be: unknown parameters are ignored anyway.
-	c.query, _ = url.ParseQuery(query)
+	if query != "" {
+		// A query that cannot be parsed keeps what could be: unknown parameters are ignored anyway.
+		c.query, _ = url.ParseQuery(query)
+	}
 	c.Context, c.cancel = context.WithCancelCause(s.base)
 	c.incoming = newBody(c, request)
 	c.setHeader("nearside-request-id", c.id)
-	c.setHeader("cf-ray", c.id+"-LCL")
+	c.setHeader("cf-ray", ray)
 	return c
 }
 
@@ -153,9 +159,7 @@ func (c *call) settle() {
 		c.fiber.Context().SetConnectionClose() // requests pipelined behind this one get no reply either
 	}
 	c.incoming.release()
-	if c.timer != nil {
-		c.timer.Stop()
-	}
+	c.ends.Store(0)
 	c.fiber = nil
 }
 

@@ -211,11 +211,7 @@ func legacyQuery(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
-	data, err := c.readBody()
-	if err != nil {
-		return err
-	}
-	q, err := parseQuery(data, x.Definition.Dimensions)
+	q, err := c.queryOf(x)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func (s *Server) malformed(f *fiber.Ctx, err error) error {
 			e.Reason, e.Message = reasonHeadSlow, "the request's head did not arrive within "+s.config.HeaderTimeout.String()
 		}
 	}
-	c := &call{Context: s.base, id: newRequestID(), server: s, fiber: f}
+	c := &call{Context: s.base, id: newRay()[:requestIDBytes], server: s, fiber: f}
 	c.setHeader("nearside-request-id", c.id)
 	c.fail(e)
 	f.Context().SetConnectionClose()

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,28 @@ type metrics struct {
 	inFlight prometheus.Gauge
 	hungUp   prometheus.Counter
 	panics   prometheus.Counter
+	tallies  sync.Map // tallyKey → *tally
+}
+
+// tallyKey names the meters of a call. All of its values are few.
+type tallyKey struct {
+	method, route string
+	status        int
+}
+
+// tally is the meters of calls that went alike, found once: to find them by their
+// labels takes longer than to count.
+type tally struct {
+	calls   prometheus.Counter
+	seconds prometheus.Observer
+}
+
+func (m *metrics) tally(key tallyKey) *tally {
+	if known, ok := m.tallies.Load(key); ok {
+		return known.(*tally)
+	}
+	found, _ := m.tallies.LoadOrStore(key, &tally{m.calls.WithLabelValues(key.method, key.route, strconv.Itoa(key.status)), m.seconds.WithLabelValues(key.route)})
+	return found.(*tally)
 }
 
 func newMetrics(s *Server) *metrics {
@@ -67,8 +90,9 @@ func (m *metrics) finished(c *call, hungUp bool) {
 		method = "other"
 	}
 	m.inFlight.Dec()
-	m.calls.WithLabelValues(method, c.pattern(), strconv.Itoa(c.status)).Inc()
-	m.seconds.WithLabelValues(c.pattern()).Observe(time.Since(c.started).Seconds())
+	t := m.tally(tallyKey{method, c.pattern(), c.status})
+	t.calls.Inc()
+	t.seconds.Observe(time.Since(c.started).Seconds())
 	m.received.Add(float64(c.incoming.received))
 	if c.fault != nil {
 		m.refused.WithLabelValues(c.fault.Kind.String()).Inc()

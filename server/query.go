@@ -31,18 +31,23 @@ func queryIndex(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
-	data, err := c.readBody()
-	if err != nil {
-		return err
-	}
-	q, err := parseQuery(data, x.Definition.Dimensions)
+	q, err := c.queryOf(x)
 	if err != nil {
 		return err
 	}
 	return c.answer(x, q, read)
 }
 
-// parseQuery decodes the body of a query for an index of some dimensions.
+// queryOf decodes the body of a query.
+func (c *call) queryOf(x *vectorize.Index) (q queryRequest, err error) {
+	err = c.lendBody(func(data []byte) (err error) {
+		q, err = parseQuery(data, x.Definition.Dimensions)
+		return err
+	})
+	return q, err
+}
+
+// parseQuery decodes the body of a query for an index of some dimensions. It keeps nothing of data.
 func parseQuery(data []byte, dimensions int) (queryRequest, error) {
 	q := queryRequest{Query: index.Query{TopK: vectorize.DefaultTopK}}
 	if len(data) == 0 {

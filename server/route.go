@@ -125,7 +125,8 @@ func put(methods map[string]*entry, route *Route) map[string]*entry {
 // that exists for other methods only is a fault that lists them in allow.
 func (r *router) match(method, rawPath string) (route *Route, params []param, allow []string, err error) {
 	segments := strings.Split(strings.TrimPrefix(rawPath, "/"), "/")
-	methods, raw := r.root.find(segments, nil)
+	var room [4]string // no route has more parameters
+	methods, raw := r.root.find(segments, room[:0])
 	if methods == nil {
 		return nil, nil, nil, noRoute(rawPath)
 	}
@@ -140,6 +141,7 @@ func (r *router) match(method, rawPath string) (route *Route, params []param, al
 		slices.Sort(allow)
 		return nil, nil, allow, &fault.Error{Kind: fault.Invalid, Reason: reasonMethod, Message: "Method " + quoteShort(method) + " not available for that URI; it takes " + strings.Join(allow, ", ")}
 	}
+	params = make([]param, 0, len(found.names))
 	for i, name := range found.names {
 		value, err := unescape(name, raw[i])
 		if err != nil {
@@ -150,7 +152,8 @@ func (r *router) match(method, rawPath string) (route *Route, params []param, al
 	return found.route, params, nil, nil
 }
 
-// find walks the tree; raw collects the segments that parameters stand for.
+// find walks the tree; raw collects the segments that parameters stand for. A
+// branch that leads nowhere leaves what it collected behind the end of raw.
 func (n *node) find(segments, raw []string) (map[string]*entry, []string) {
 	if len(segments) == 0 {
 		return n.methods, raw
@@ -161,12 +164,12 @@ func (n *node) find(segments, raw []string) (map[string]*entry, []string) {
 		}
 	}
 	if n.param != nil && segments[0] != "" {
-		if methods, found := n.param.find(segments[1:], append(raw[:len(raw):len(raw)], segments[0])); methods != nil {
+		if methods, found := n.param.find(segments[1:], append(raw, segments[0])); methods != nil {
 			return methods, found
 		}
 	}
 	if n.rest != nil {
-		return n.rest, append(raw[:len(raw):len(raw)], strings.Join(segments, "/"))
+		return n.rest, append(raw, strings.Join(segments, "/"))
 	}
 	return nil, nil
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 )
@@ -38,5 +39,37 @@ func TestAKeyWithEscapesIsTheKeyItStandsFor(t *testing.T) {
 	})
 	if err != nil || !slices.Equal(keys, []string{"plain", "", `i"d`, "ü"}) {
 		t.Errorf("keys %q, %v", keys, err)
+	}
+}
+
+func TestAQueryKeepsNothingOfItsBody(t *testing.T) {
+	body := `{"vector":[1,2,3],"namespace":"eu","returnMetadata":"all","filter":{"genre":{"$in":["noir","fi\u006cm"]},"year":{"$gte":1944}}}`
+	data := []byte(body)
+	q, err := parseQuery(data, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byID := []byte(`{"vectorId":"abc"}`)
+	p, err := parseQuery(byID, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(data)
+	clear(byID)
+	again, err := parseQuery([]byte(body), 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(q, again) || p.ID != "abc" {
+		t.Errorf("the query became %+v, want %+v; the id %q", q, again, p.ID)
+	}
+	for _, wrong := range []string{`{"namespace":7}`, `{"filter":{"$or":1}}`, `{"vector":[1,"x"]}`, `{"topK":"tenfold"}`} {
+		data := []byte(wrong)
+		_, err := parseQuery(data, 3)
+		before := fmt.Sprint(err)
+		clear(data)
+		if after := fmt.Sprint(err); err == nil || before != after {
+			t.Errorf("%s: %q became %q", wrong, before, after)
+		}
 	}
 }

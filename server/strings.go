@@ -7,12 +7,19 @@ import (
 	"strings"
 )
 
-// newRequestID returns 16 hexadecimal digits, as a cf-ray has.
-func newRequestID() string {
-	var b [8]byte
-	rand.Read(b[:]) // never fails: the program ends if the system has no randomness
-	return hex.EncodeToString(b[:])
+// requestIDBytes is the length of a request id.
+const requestIDBytes = 16
+
+// newRay returns a cf-ray: a request id of hexadecimal digits, and where it was answered.
+func newRay() string {
+	var random [requestIDBytes / 2]byte
+	rand.Read(random[:]) // never fails: the program ends if the system has no randomness
+	ray := make([]byte, 0, requestIDBytes+len(place))
+	return string(append(hex.AppendEncode(ray, random[:]), place...))
 }
+
+// place stands for this machine where a cf-ray names Cloudflare's data centre.
+const place = "-LCL"
 
 // quote quotes s for a message.
 func quote(s string) string { return strconv.QuoteToGraphic(s) }

@@ -1,16 +1,19 @@
 package server
 
 import (
+	"context"
 	"sync"
 	"time"
 )
 
-// watchInterval is how soon a hang-up is noticed.
+// watchInterval is how soon a hang-up, or the end of a call's time, is noticed.
 const watchInterval = 50 * time.Millisecond
 
-// watch notices clients that hang up while a call works for them. Nothing in
-// fasthttp tells a handler; so the connections of all calls in flight are
-// looked at, without reading from them, every watchInterval.
+// watch notices clients that hang up while a call works for them, and calls that
+// take too long. Nothing in fasthttp tells a handler of a hang-up; so the
+// connections of all calls in flight are looked at, without reading from them,
+// every watchInterval. Most calls are over before that, and a timer for each of
+// them would cost more than all of this.
 type watch struct {
 	mu    sync.Mutex
 	calls map[*call]struct{} // guarded by mu; nothing waits under it
@@ -49,7 +52,11 @@ func (w *watch) run(stop <-chan struct{}) {
 		case <-ticker.C:
 		}
 		calls = w.list(calls[:0])
+		now := time.Now().UnixNano()
 		for _, c := range calls {
+			if ends := c.ends.Load(); ends != 0 && now >= ends {
+				c.cancel(context.DeadlineExceeded)
+			}
 			if !c.conn.reading.Load() && c.conn.gone() {
 				c.cancel(errHungUp)
 			}
