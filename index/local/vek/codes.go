@@ -9,8 +9,8 @@ import (
 
 // Codes are vectors of one byte a number: the number, from -128 to 127, plus 128.
 // They stand in rows whose length, the stride, is a multiple of Line; a code that
-// is shorter is padded with 128, which stands for 0. Sums of codes are integers,
-// the same from every kernel.
+// is shorter is padded with 128, which stands for 0. Sums of codes are exact, and
+// so the same from every kernel, for vectors of fewer than 2^17 numbers.
 
 // Line is what strides of codes are multiples of, in bytes: a line of the cache.
 const Line = 64
@@ -22,7 +22,7 @@ const bias = 128
 // no numbers. It must not be set while another goroutine compares with it.
 type Int8 struct {
 	with   uint32  // the kernels in use when it was set: it stays with them
-	values []int8  // the numbers, and zeros up to a multiple of Line; what the kernels want in wide they do not read here
+	values []int8  // the numbers, and zeros up to a multiple of Line; not set for kernels that read wide
 	wide   []int16 // the numbers as the kernels of AVX2 want them: of every 32 those at even places, then the others
 	biased int32   // what the bias of the codes adds to each sum that the kernels take
 }

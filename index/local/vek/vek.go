@@ -1,22 +1,31 @@
-// Package vek computes dot products and squared Euclidean distances of float32
-// vectors as fast as the CPU allows.
+// Package vek compares vectors as fast as the CPU allows, in three ways:
 //
-// One query is compared with many rows of a matrix at once: neighbours in
-// memory (DotRows, SquaredL2Rows) or any rows by number (DotAt, SquaredL2At).
-// The work is done by one of the Kernels: hand-written assembly for AVX2 with
-// FMA on amd64 and for NEON on arm64, or plain Go, which is also the oracle of the
-// tests. The best that the CPU has are chosen when the program starts; Use
-// chooses others. (AVX-512 was tried and is no faster: rows from memory are bound
-// by memory, and of rows from the cache the loads.)
+//   - float32: dot products and squared Euclidean distances of one query and many
+//     rows of a matrix, for exact search (Dot, DotRows, DotAt and SquaredL2…)
+//   - codes: dot products of a query of int8 numbers and rows of one byte a
+//     number, for walks through a graph (Int8, DotCodesRows, DotCodesAt)
+//   - wide: sums in float64 with defined bits, for scores (WideDot, WideDots, WideSquaredL2)
 //
-// What the package promises: a result is what some order of additions gives,
-// with a rounding error that Error bounds. In the last digits results differ from
-// one kernel to another, and for a row alone from the same row among others.
+// Rows are neighbours in memory (…Rows) or any, by number (…At). While some are
+// compared the next are prefetched; Prefetch does it for other memory.
+//
+// The work is done by one of the Kernels: hand-written assembly for AVX2 with FMA
+// and for AVX-512 with VNNI on amd64 and for NEON on arm64, or plain Go, which is
+// also the oracle of the tests. The best that the CPU has are chosen when the
+// program starts; Use chooses others. (AVX-512 is used for codes only. For float32
+// it was tried and is no faster: rows from memory are bound by memory, and of rows
+// from the cache the loads. Wide sums are bound by the conversion to float64.)
+//
+// What the package promises: sums of codes are exact, and wide sums have the same
+// bits, whatever the kernel. Of float32, a result is what some order of additions
+// gives, with a rounding error that Error bounds; in the last digits it differs
+// from one kernel to another, and for a row alone from the same row among others.
 // Values that are not finite and sums that overflow give infinities or NaN as
 // IEEE 754 says; nothing panics but slices that are too short.
 //
 // Functions may be called from any goroutine, and on memory that is mapped from
-// a file. The rows need no alignment beyond that of float32.
+// a file. Rows of float32 need no alignment beyond that of float32, and codes
+// none; those that begin on a line of the cache are the fastest.
 package vek
 
 import (
