@@ -107,7 +107,9 @@ func call[T any](ctx context.Context, h *handle, fn func(s *store) (T, error)) (
 		return zero, *damage
 	}
 	result, err := fn(s)
-	s.noteDamage(err)
+	if err != nil {
+		s.noteDamage(err)
+	}
 	return result, err
 }
 

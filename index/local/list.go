@@ -120,7 +120,7 @@ func (s *store) earlierLocked(newer *view, st state) *view {
 	v := &view{mutation: st.mutation, since: st.mutation.Time, slots: st.slots, alive: freeze(alive), count: int(alive.GetCardinality()),
 		table: newer.table, columns: s.columnsAt(st.mutation.Sequence)}
 	v.namespaces = sync.OnceValue(func() int { return s.countNamespaces(v, v.alive) })
-	return v
+	return v.ready()
 }
 
 // countNamespaces counts the namespaces of slots of a view, "" not counted.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nearside/disk"
@@ -25,6 +26,7 @@ type Options struct {
 	Workers     int              // goroutines of one scan; 0 = one a core
 	Clock       func() time.Time // nil: time.Now
 	Log         *slog.Logger     // nil: nothing is logged
+	Graph       GraphOptions
 	// Progress is told how far the rebuilding of an index's rows is; nil: nobody is.
 	Progress func(n index.Number, done, total int)
 }
@@ -32,6 +34,7 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	o.MaxOpen = cmp.Or(o.MaxOpen, 128)
 	o.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0))
+	o.Graph = o.Graph.withDefaults()
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -50,6 +53,9 @@ type Engine struct {
 	options Options
 	pool    *pool // compares vectors, for all indexes
 
+	building  chan struct{} // holds a token while a builder is at work
+	lastAsked atomic.Int64  // when the last query was asked, about; nanoseconds since 1970
+
 	mu      sync.Mutex // guards the fields below; held for memory work only
 	handles map[index.Number]*handle
 	open    map[*handle]int64      // the handles with an open store, and the memory each was granted
@@ -65,13 +71,14 @@ var _ index.Engine = (*Engine)(nil)
 func Open(dir *disk.Dir, o Options) *Engine {
 	o = o.withDefaults()
 	return &Engine{
-		dir:     dir,
-		options: o,
-		pool:    newPool(o.Workers),
-		handles: map[index.Number]*handle{},
-		open:    map[*handle]int64{},
-		warming: map[index.Number]bool{},
-		damaged: map[index.Number]error{},
+		dir:      dir,
+		options:  o,
+		pool:     newPool(o.Workers),
+		building: make(chan struct{}, 1),
+		handles:  map[index.Number]*handle{},
+		open:     map[*handle]int64{},
+		warming:  map[index.Number]bool{},
+		damaged:  map[index.Number]error{},
 	}
 }
 

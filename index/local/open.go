@@ -90,6 +90,10 @@ func (e *Engine) start(ctx context.Context, h *handle, dir *disk.Dir, db *disk.D
 	}
 	background, stop := context.WithCancel(context.Background())
 	s.stop = stop
+	if !e.options.Graph.Off {
+		s.builder = newBuilder(s)
+		s.background.Go(func() { s.builder.run(background) })
+	}
 	s.background.Go(func() { s.purgeRegularly(background) })
 	return s, nil
 }

@@ -33,14 +33,14 @@ func (s *store) query(ctx context.Context, q index.Query, r index.Read) (index.R
 		if !found || !visible.Contains(start) {
 			return result, nil
 		}
-		if vector, err = s.vector(ctx, start); err != nil {
+		if vector, err = s.vector(ctx, start, nil); err != nil {
 			return index.Result{}, err
 		}
 	}
 	if matching.IsEmpty() {
 		return result, nil
 	}
-	hits, err := s.scan(ctx, v, vector, q.TopK, matching, &result.Explain)
+	hits, err := s.nearest(ctx, v, vector, q, matching, &result.Explain)
 	if err != nil {
 		return index.Result{}, err
 	}
@@ -48,47 +48,63 @@ func (s *store) query(ctx context.Context, q index.Query, r index.Read) (index.R
 	return result, err
 }
 
+// nearest finds the nearest of the matching records, in the way that suits.
+func (s *store) nearest(ctx context.Context, v *view, vector []float32, q index.Query, matching *roaring.Bitmap, e *index.Explain) ([]hit, error) {
+	e.Matching = v.count
+	if matching != v.alive {
+		e.Matching = int(matching.GetCardinality())
+	}
+	if s.builder != nil && !q.Exact && matching == v.alive {
+		s.engine.noteAsked()
+		if hits, ok, err := s.walk(ctx, v, vector, q, e); ok {
+			return hits, err
+		}
+	}
+	return s.scan(ctx, v, vector, q.TopK, matching, e)
+}
+
 // scan compares the query with every matching row.
 func (s *store) scan(ctx context.Context, v *view, vector []float32, k int, matching *roaring.Bitmap, e *index.Explain) ([]hit, error) {
-	e.Matching = int(matching.GetCardinality())
-	sc := scan{
-		rows: s.rows, metric: s.config.Metric, query: vector, k: min(k, e.Matching), slots: v.slots, within: matching,
-		visible: v.alive.Contains,
-		id:      v.table.id,
-	}
+	sc := scan{query: vector, k: min(k, e.Matching), slots: v.slots, within: matching}
 	if e.Matching == int(v.slots) {
 		sc.within = nil
 	}
-	hits, compared, err := sc.run(ctx, s.engine.pool)
-	if fault.Is(err, fault.Corrupt) {
+	hits, compared, err := s.compare(ctx, v, sc)
+	*e = index.Explain{Plan: index.PlanScan, Candidates: compared, Matching: e.Matching, Exhaustive: true, Sequence: e.Sequence}
+	return hits, err
+}
+
+// compare runs a scan in a view.
+func (s *store) compare(ctx context.Context, v *view, sc scan) (hits []hit, compared int, err error) {
+	sc.rows, sc.metric, sc.visible, sc.id = s.rows, s.config.Metric, v.shows, v.id
+	hits, compared, err = sc.run(ctx, s.engine.pool)
+	if err != nil && fault.Is(err, fault.Corrupt) {
 		// A row went bad while the index was open. The truth still has its vector.
 		if err = s.mend(ctx); err == nil {
 			hits, compared, err = sc.run(ctx, s.engine.pool)
 		}
 	}
 	if ctx.Err() != nil {
-		return nil, canceled(ctx.Err())
+		return nil, 0, canceled(ctx.Err())
 	}
-	e.Plan, e.Candidates = index.PlanScan, compared
-	return hits, err
+	return hits, compared, err
 }
 
 // matches adds to the hits what the query wants to know of their records.
 func (s *store) matches(ctx context.Context, v *view, q index.Query, hits []hit) ([]index.Match, error) {
-	slots := make([]slot, len(hits))
-	for i, h := range hits {
-		slots[i] = h.slot
-	}
-	want := wanted{values: q.Values, metadata: q.Metadata != index.NoMetadata, text: q.Text}
-	records, err := s.records(ctx, v, slots, want)
-	if err != nil {
-		return nil, err
-	}
 	matches := make([]index.Match, len(hits))
 	for i, h := range hits {
-		matches[i] = index.Match{Record: records[i], Score: h.score}
-		if q.Metadata == index.IndexedMetadata {
-			matches[i].Metadata = index.ProjectMetadata(records[i].Metadata, v.metadataIndexes())
+		matches[i].Score = h.score
+	}
+	want := wanted{values: q.Values, metadata: q.Metadata != index.NoMetadata, text: q.Text}
+	of := func(i int) (slot, *index.Record) { return hits[i].slot, &matches[i].Record }
+	if err := s.fill(ctx, v, len(hits), of, want); err != nil {
+		return nil, err
+	}
+	if q.Metadata == index.IndexedMetadata {
+		indexes := v.metadataIndexes()
+		for i := range matches {
+			matches[i].Metadata = index.ProjectMetadata(matches[i].Metadata, indexes)
 		}
 	}
 	return matches, nil
@@ -114,38 +130,59 @@ func (s *store) get(ctx context.Context, ids []index.VectorID, r index.Read) ([]
 // wanted says what is read of a record, beside its id and namespace.
 type wanted struct{ values, metadata, text bool }
 
-// records reads the versions in the given slots of a pinned view. What memory has
-// is not read from disk, and all that is comes from one transaction.
+// records reads the versions in the given slots of a pinned view.
 func (s *store) records(ctx context.Context, v *view, slots []slot, want wanted) ([]index.Record, error) {
 	if len(slots) == 0 {
 		return nil, nil
 	}
 	records := make([]index.Record, len(slots))
-	for i, at := range slots {
-		records[i].ID = index.VectorID(strings.Clone(v.table.id(at)))
-		records[i].Namespace = s.namespaces.name(v.table.namespace(at))
-	}
+	of := func(i int) (slot, *index.Record) { return slots[i], &records[i] }
+	return records, s.fill(ctx, v, len(slots), of, want)
+}
+
+// fill reads n versions of a pinned view, of slots and into records that it is told one
+// by one. What memory has is not read from disk, and all that is comes from one transaction.
+func (s *store) fill(ctx context.Context, v *view, n int, of func(i int) (slot, *index.Record), want wanted) error {
+	s.name(v, n, of)
 	if want.values {
-		for i, at := range slots {
-			values, err := s.vector(ctx, at)
-			if err != nil {
-				return nil, err
+		for i := range n {
+			at, record := of(i)
+			var err error
+			if record.Values, err = s.vector(ctx, at, nil); err != nil {
+				return err
 			}
-			records[i].Values = values
 		}
 	}
 	if !want.metadata && !want.text {
-		return records, nil
+		return nil
 	}
-	err := s.db.View(ctx, func(tx *disk.Tx) error {
-		for i, at := range slots {
-			if err := s.readRecord(tx, at, &records[i], want); err != nil {
+	return s.db.View(ctx, func(tx *disk.Tx) error {
+		for i := range n {
+			at, record := of(i)
+			if err := s.readRecord(tx, at, record, want); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return records, err
+}
+
+// name sets the ids and namespaces of records. The ids share one piece of memory.
+func (s *store) name(v *view, n int, of func(i int) (slot, *index.Record)) {
+	length := 0
+	for i := range n {
+		at, _ := of(i)
+		length += len(v.table.id(at))
+	}
+	var names strings.Builder
+	names.Grow(length)
+	for i := range n {
+		at, record := of(i)
+		from := names.Len()
+		names.WriteString(v.table.id(at))
+		record.ID = index.VectorID(names.String()[from:])
+		record.Namespace = s.namespaces.name(v.table.namespace(at))
+	}
 }
 
 // readRecord adds metadata and text. A point read by the slot through a kept
@@ -172,15 +209,15 @@ func (s *store) readRecord(tx *disk.Tx, at slot, record *index.Record, want want
 	return err
 }
 
-// vector returns the vector of a slot, from its row; if that is not sound, the rows
-// are mended from the truth first.
-func (s *store) vector(ctx context.Context, at slot) ([]float32, error) {
-	values, err := s.rows.vector(at, nil)
+// vector returns the vector of a slot, from its row, in dst if that is long enough.
+// If the row is not sound, the rows are mended from the truth first.
+func (s *store) vector(ctx context.Context, at slot, dst []float32) ([]float32, error) {
+	values, err := s.rows.vector(at, dst)
 	if err == nil {
 		return values, nil
 	}
 	if err := s.mend(ctx); err != nil {
 		return nil, err
 	}
-	return s.rows.vector(at, nil)
+	return s.rows.vector(at, dst)
 }

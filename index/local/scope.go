@@ -12,6 +12,9 @@ import (
 
 // visible returns the slots of a view that lie in a scope. The bitmap is not to be changed.
 func (s *store) visible(v *view, scope index.Scope) (*roaring.Bitmap, error) {
+	if scope.IsAll() {
+		return v.alive, nil
+	}
 	if err := scope.Check(v.metadataIndexes()); err != nil {
 		return nil, err
 	}
@@ -32,6 +35,9 @@ func (s *store) visible(v *view, scope index.Scope) (*roaring.Bitmap, error) {
 func (s *store) matching(v *view, visible *roaring.Bitmap, q index.Query) (*roaring.Bitmap, []string) {
 	if q.Namespace != "" {
 		visible = roaring.And(visible, s.namespaces.slotsOf(q.Namespace))
+	}
+	if q.Filter.IsZero() {
+		return visible, nil
 	}
 	return q.Filter.Bitmap(v.values, visible)
 }

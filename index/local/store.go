@@ -40,8 +40,9 @@ type store struct {
 	alive      *roaring.Bitmap
 	namespaces *namespaces
 	graves     graves
-	copying    int    // snapshots being taken; while there are any,
-	marks      []mark // these are the states since the first of them began
+	builder    *builder // nil: the index has no graph and never will; its field died is guarded too
+	copying    int      // snapshots being taken; while there are any,
+	marks      []mark   // these are the states since the first of them began
 
 	stop       context.CancelFunc // ends background work
 	background sync.WaitGroup
@@ -77,6 +78,9 @@ func (s *store) pin(r index.Read) *view {
 func (s *store) close() error {
 	s.stop()
 	s.background.Wait()
+	if s.builder != nil {
+		s.builder.close()
+	}
 	return errors.Join(s.rows.close(), s.db.Close())
 }
 

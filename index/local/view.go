@@ -23,7 +23,17 @@ type view struct {
 	table      *slotTable
 	columns    []*column // metadata indexes, oldest first
 
+	// What scans ask, ready to be passed on:
+	shows func(slot) bool   // of alive
+	id    func(slot) string // of table
+
 	pins atomic.Int64 // readers at work in it
+}
+
+// ready completes a view that is about to be published.
+func (v *view) ready() *view {
+	v.shows, v.id = v.alive.Contains, v.table.id
+	return v
 }
 
 func (v *view) sequence() index.Sequence { return v.mutation.Sequence }

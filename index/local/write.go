@@ -182,6 +182,9 @@ func (s *store) apply(c *change) {
 	for _, dead := range c.killed {
 		s.namespaces.kill(old.table.namespace(dead))
 		s.graves.dig(dead, c.mutation.Sequence)
+		if s.builder != nil {
+			s.builder.died = append(s.builder.died, grave{dead, c.mutation.Sequence})
+		}
 		s.alive.Remove(dead)
 	}
 	if c.created != nil {
@@ -193,6 +196,9 @@ func (s *store) apply(c *change) {
 		}
 	}
 	s.views.publish(s.newView(c.state, old.table))
+	if s.builder != nil {
+		s.builder.note()
+	}
 	if s.copying > 0 {
 		s.marks = append(s.marks, mark{c.head, c.state})
 	}
@@ -200,7 +206,7 @@ func (s *store) apply(c *change) {
 
 // newView returns the view of the newest state. The caller holds the publishing lock.
 func (s *store) newView(st state, table *slotTable) *view {
-	return &view{
+	v := &view{
 		mutation:   st.mutation,
 		since:      st.mutation.Time,
 		slots:      st.slots,
@@ -210,6 +216,7 @@ func (s *store) newView(st state, table *slotTable) *view {
 		table:      table,
 		columns:    s.columnsAt(st.mutation.Sequence),
 	}
+	return v.ready()
 }
 
 // columnsAt returns the metadata indexes that there were at a sequence.

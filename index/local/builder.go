@@ -1,0 +1,361 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"nearside/fault"
+	"nearside/index"
+	"nearside/index/local/hnsw"
+)
+
+// A builder is the background work on the graph of one store: it makes the graph
+// when there are enough records, puts the tail into it, and takes out what no view
+// shows any more. One goroutine does it, helped by others while many slots wait.
+type builder struct {
+	store *store
+	covers
+	wake      chan struct{}         // holds one token: there may be work
+	progress  bell                  // rings when a turn has ended
+	settling  atomic.Int32          // calls that wait for the whole tail to be absorbed
+	turns     atomic.Uint64         // turns ended
+	trouble   atomic.Pointer[error] // why the last turn failed, or nil
+	inserters []*insertion          // by worker
+	retired   []*cover              // graphs that were replaced, and may be in use still
+
+	died []grave // guarded by store.publishing: versions that ended and may be in the graph, oldest first
+}
+
+const (
+	// buildBatch is how many slots are inserted before queries see them in the graph: some seconds' work.
+	buildBatch = 2048
+	// buildPiece is how many of them a worker takes at a time.
+	buildPiece = 16
+	// buildAgain is how long the builder waits after an error.
+	buildAgain = 5 * time.Second
+)
+
+func newBuilder(s *store) *builder {
+	b := &builder{store: s, wake: make(chan struct{}, 1)}
+	for range s.options.Graph.Workers {
+		b.inserters = append(b.inserters, new(insertion))
+	}
+	return b
+}
+
+// note says that there may be work. It never waits.
+func (b *builder) note() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run works until ctx ends.
+func (b *builder) run(ctx context.Context) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.wake:
+		case <-pause.C:
+		}
+		more, err := b.turn(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		b.report(err)
+		switch {
+		case err != nil:
+			pause.Reset(buildAgain)
+		case more:
+			b.note()
+		}
+	}
+}
+
+// report ends a turn: it tells whoever waits how it went.
+func (b *builder) report(err error) {
+	b.trouble.Store(nil)
+	if err != nil {
+		b.trouble.Store(&err)
+		b.store.noteDamage(err)
+		b.store.options.Log.Warn("the graph of an index is not built for now; answers are exact and slower; it is tried again", "index", b.store.number, "error", err)
+	}
+	b.turns.Add(1)
+	b.progress.ring()
+}
+
+// turn does a piece of the work, and reports whether there is more.
+func (b *builder) turn(ctx context.Context) (more bool, err error) {
+	release, err := b.store.engine.buildTurn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	b.free()
+	c := b.current.Load()
+	if c == nil {
+		if c, err = b.begin(ctx); c == nil || err != nil {
+			return false, err
+		}
+	}
+	b.bury(c)
+	return b.absorb(ctx, c)
+}
+
+// buildTurn waits until no other index's builder is at work: one at a time has all the workers.
+func (e *Engine) buildTurn(ctx context.Context) (release func(), err error) {
+	select {
+	case e.building <- struct{}{}:
+		return func() { <-e.building }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// begin makes an empty graph, if the index has records enough.
+func (b *builder) begin(ctx context.Context) (*cover, error) {
+	s := b.store
+	v := s.views.pinNewest()
+	defer v.unpin()
+	if v.count < s.options.Graph.From {
+		return nil, nil
+	}
+	codec, err := s.train(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	o := s.options.Graph
+	g, err := hnsw.New(hnsw.Options{Codec: codec, M: o.M, EFConstruction: o.EFConstruction, Capacity: graphCapacity(v.count)})
+	if err != nil {
+		return nil, noGraphMemory(err)
+	}
+	c := &cover{graph: g}
+	b.current.Store(c)
+	return c, nil
+}
+
+// minCapacity and growth say for how many nodes a graph has address space. When
+// it is used up the graph is copied to a larger one.
+const (
+	minCapacity = 1 << 18
+	growth      = 8
+)
+
+func graphCapacity(nodes int) int { return max(minCapacity, growth*nodes) }
+
+func noGraphMemory(err error) error {
+	return fault.New(fault.Unavailable, "there is no memory for the graph of an index; close other programs, or raise the limit of address space").Because(err)
+}
+
+// bury takes out of the graph what no view shows any more, nor will.
+func (b *builder) bury(c *cover) {
+	s := b.store
+	horizon := s.views.oldest(s.options.Clock())
+	s.publishing.Lock()
+	n := 0
+	for n < len(b.died) && b.died[n].died <= horizon {
+		n++
+	}
+	gone := b.died[:n]
+	b.died = b.died[n:]
+	s.publishing.Unlock()
+	if n > 0 {
+		c.since.Store(max(c.since.Load(), uint64(horizon)))
+	}
+	for _, g := range gone {
+		c.graph.Kill(g.slot)
+	}
+}
+
+// absorb puts the oldest slots of the tail into the graph, and reports whether more are waiting.
+func (b *builder) absorb(ctx context.Context, c *cover) (more bool, err error) {
+	waiting, upTo, end := b.waiting(c)
+	if int(end-c.upTo.Load()) <= b.store.options.Graph.Tail && b.settling.Load() == 0 {
+		return false, nil
+	}
+	if err := b.insert(ctx, c, waiting); err != nil {
+		if errors.Is(err, hnsw.ErrFull) {
+			b.retire(c) // the next turn begins a larger one
+			return true, nil
+		}
+		return false, err
+	}
+	c.upTo.Store(uint32(upTo))
+	return upTo < end, nil
+}
+
+// waiting returns the slots of the next batch that some view shows or may show:
+// those up to upTo, of a tail that ends at end.
+func (b *builder) waiting(c *cover) (slots []slot, upTo, end slot) {
+	s := b.store
+	horizon := s.views.oldest(s.options.Clock())
+	s.publishing.Lock()
+	v := s.views.newest.Load()
+	var died []slot
+	for _, g := range b.died {
+		if g.died > horizon {
+			died = append(died, g.slot)
+		}
+	}
+	s.publishing.Unlock()
+	slices.Sort(died)
+	from := c.upTo.Load()
+	upTo = min(v.slots, from+buildBatch)
+	for at := from; at < upTo; at++ {
+		_, late := slices.BinarySearch(died, at)
+		if late || v.alive.Contains(at) {
+			slots = append(slots, at)
+		}
+	}
+	if len(slots) < int(upTo-from) {
+		c.since.Store(max(c.since.Load(), uint64(horizon)))
+	}
+	return slots, upTo, v.slots
+}
+
+// An insertion is the memory of one worker.
+type insertion struct {
+	hnsw.Inserter
+	vector []float32
+}
+
+// insert puts slots into the graph, on as many goroutines as are free for it.
+func (b *builder) insert(ctx context.Context, c *cover, slots []slot) error {
+	var next atomic.Int64
+	var others sync.WaitGroup
+	failed := make(chan error, len(b.inserters))
+	work := func(worker int) {
+		for ctx.Err() == nil && len(failed) == 0 {
+			from := int(next.Add(buildPiece)) - buildPiece
+			if from >= len(slots) {
+				return
+			}
+			for _, at := range slots[from:min(from+buildPiece, len(slots))] {
+				if err := b.insertOne(ctx, c, b.inserters[worker], at); err != nil {
+					failed <- err
+					return
+				}
+			}
+			if worker > 0 && b.store.engine.asked(b.store.options.Clock()) {
+				return // the cores are wanted for queries
+			}
+		}
+	}
+	for worker := 1; worker < min(len(b.inserters), len(slots)/buildPiece); worker++ {
+		others.Go(func() { work(worker) })
+	}
+	work(0)
+	others.Wait()
+	if len(failed) > 0 {
+		return <-failed
+	}
+	return ctx.Err()
+}
+
+func (b *builder) insertOne(ctx context.Context, c *cover, in *insertion, at slot) error {
+	if _, known := c.graph.Node(at); known {
+		return nil // from a batch that was interrupted
+	}
+	var err error
+	if in.vector, err = b.store.vector(ctx, at, in.vector); err != nil {
+		return err
+	}
+	_, err = c.graph.Insert(&in.Inserter, at, in.vector)
+	return err
+}
+
+// asked reports whether the engine was asked a query just now.
+func (e *Engine) asked(now time.Time) bool {
+	return now.UnixNano()-e.lastAsked.Load() < int64(askedLately)
+}
+
+// noteAsked says that a query is asked.
+func (e *Engine) noteAsked() {
+	now := e.options.Clock().UnixNano()
+	if now-e.lastAsked.Load() > int64(askedLately/8) { // so that cores seldom take the word from each other
+		e.lastAsked.Store(now)
+	}
+}
+
+const askedLately = 200 * time.Millisecond
+
+// retire takes a graph out of use. Queries are answered by scans until there is another.
+func (b *builder) retire(c *cover) {
+	b.current.Store(nil)
+	b.retired = append(b.retired, c)
+}
+
+// free closes the graphs that were replaced and in which nobody walks any more.
+func (b *builder) free() {
+	b.retired = slices.DeleteFunc(b.retired, func(c *cover) bool {
+		if c.users.Load() > 0 {
+			return false
+		}
+		b.closeGraph(c)
+		return true
+	})
+}
+
+// close frees everything. The builder has ended, and no call is in flight.
+func (b *builder) close() {
+	b.free()
+	if c := b.current.Swap(nil); c != nil {
+		b.closeGraph(c)
+	}
+}
+
+func (b *builder) closeGraph(c *cover) {
+	if err := c.graph.Close(); err != nil {
+		b.store.options.Log.Error("the memory of a graph was not given back", "index", b.store.number, "error", err)
+	}
+}
+
+// settle waits until the graph covers all that the newest view shows.
+func (b *builder) settle(ctx context.Context) error {
+	b.settling.Add(1)
+	defer b.settling.Add(-1)
+	goal := b.store.views.newest.Load()
+	begun := b.turns.Load()
+	for {
+		rung := b.progress.next()
+		c := b.current.Load()
+		switch trouble := b.trouble.Load(); {
+		case b.turns.Load() == begun: // what happened before does not count
+		case trouble != nil:
+			return *trouble
+		case c == nil && b.store.views.newest.Load().count < b.store.options.Graph.From, c != nil && c.tail(goal) == 0:
+			return nil
+		}
+		b.note()
+		select {
+		case <-rung:
+		case <-ctx.Done():
+			return canceled(ctx.Err())
+		}
+	}
+}
+
+// Settle waits until the graph of an index covers every record that the index has
+// when it is called. An index without a graph, because it is small or
+// GraphOptions.Off, has nothing to wait for.
+func (e *Engine) Settle(ctx context.Context, n index.Number) error {
+	x, err := e.Open(ctx, n)
+	if err != nil {
+		return err
+	}
+	_, err = call(ctx, x.(*handle), func(s *store) (struct{}, error) {
+		if s.builder == nil {
+			return struct{}{}, nil
+		}
+		return struct{}{}, s.builder.settle(ctx)
+	})
+	return err
+}
