@@ -200,6 +200,8 @@ type Page struct {
 	Total   int        // records in the snapshot
 	Next    string     // cursor of the next page; "" after the last
 	Expires time.Time  // when Next stops working, UTC; zero without Next
+
+	Unindexed []string // filter properties without a metadata index: no record has a value for them
 }
 
 // Reasons of the faults an index reports.
@@ -213,6 +215,8 @@ const (
 	ReasonTooManyMeta   fault.Reason = "metadata_index_too_many" // create: the limit is reached
 	ReasonConfig        fault.Reason = "index_config"            // dimensions or metric out of range
 	ReasonScope         fault.Reason = "scope"                   // outside what the caller may touch
+	ReasonUnindexed     fault.Reason = "filter_unindexed"        // a mutation's filter needs a metadata index that does not exist
+	ReasonUpdate        fault.Reason = "metadata_update"         // a metadata update that says nothing, or two things at once
 )
 
 // Index is one searchable index.
@@ -224,6 +228,13 @@ type Index interface {
 	Upsert(ctx context.Context, records []Record, within Scope) (Mutation, error)
 	// Delete removes the records with the given ids; unknown ids are passed over.
 	Delete(ctx context.Context, ids []VectorID, within Scope) (Mutation, error)
+	// DeleteSelected removes the records of a selection within a scope, as one mutation.
+	// Unlike Delete it passes over ids outside the scope: to a selection they do not exist.
+	DeleteSelected(ctx context.Context, s Selection, within Scope) (Mutation, error)
+	// UpdateMetadata changes the metadata of the records of a selection within a scope, as one
+	// mutation. Mutation.Changed counts those whose metadata is another than before; the others
+	// stay as they are. A record that would leave the scope is refused (fault.Forbidden).
+	UpdateMetadata(ctx context.Context, s Selection, u MetadataUpdate, within Scope) (Mutation, error)
 	// CreateMetadataIndex makes a property filterable for records written from now on;
 	// with backfill also for those already stored.
 	CreateMetadataIndex(ctx context.Context, m MetadataIndex, backfill bool) (Mutation, error)
@@ -234,6 +245,9 @@ type Index interface {
 	Get(ctx context.Context, ids []VectorID, r Read) ([]Record, error)
 	// List returns the page of at most count ids after the cursor ("" = the first page).
 	List(ctx context.Context, cursor string, count int, r Read) (Page, error)
+	// Select is List for the records of a selection. A count of 0 asks for Page.Total only.
+	// The pages of one listing are asked for with the same selection.
+	Select(ctx context.Context, s Selection, cursor string, count int, r Read) (Page, error)
 	// Query returns the TopK nearest records.
 	Query(ctx context.Context, q Query, r Read) (Result, error)
 	// MetadataIndexes lists the metadata indexes, oldest first.

@@ -73,40 +73,10 @@ func (h *memoryHandle) Get(ctx context.Context, ids []VectorID, r Read) ([]Recor
 
 // List returns the page of at most count ids after the cursor.
 func (h *memoryHandle) List(ctx context.Context, cursor string, count int, r Read) (Page, error) {
-	x := h.index
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if err := h.usable(ctx); err != nil {
-		return Page{}, err
-	}
 	if err := CheckPage(count); err != nil {
 		return Page{}, err
 	}
-	from := Cursor{Sequence: x.state(r.Age).Sequence}
-	if cursor != "" {
-		var err error
-		if from, err = DecodeCursor(cursor, x.number, x.clock()); err != nil {
-			return Page{}, err
-		}
-	}
-	if err := r.Within.Check(x.metadataIndexes(from.Sequence)); err != nil {
-		return Page{}, err
-	}
-	shown := x.visible(r.Within, from.Sequence)
-	page := Page{Total: len(shown)}
-	for _, v := range shown {
-		if v.ID <= from.After {
-			continue
-		}
-		if len(page.IDs) == count {
-			from.After = page.IDs[count-1]
-			from.Expires = x.clock().Add(CursorLife).UTC().Truncate(time.Second)
-			page.Next, page.Expires = from.Encode(x.number), from.Expires
-			break
-		}
-		page.IDs = append(page.IDs, v.ID)
-	}
-	return page, nil
+	return h.Select(ctx, Selection{}, cursor, count, r)
 }
 
 // MetadataIndexes lists the metadata indexes, oldest first.

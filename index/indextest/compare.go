@@ -125,6 +125,8 @@ func differentPage(got, want index.Page) string {
 		return fmt.Sprintf("total %d, want %d", got.Total, want.Total)
 	case (got.Next == "") != (want.Next == ""):
 		return fmt.Sprintf("next %q, want %q", got.Next, want.Next)
+	case !slices.Equal(got.Unindexed, want.Unindexed):
+		return fmt.Sprintf("unindexed %q, want %q", got.Unindexed, want.Unindexed)
 	case (got.Next == "") != got.Expires.IsZero():
 		return fmt.Sprintf("next %q expires at %v", got.Next, got.Expires)
 	}

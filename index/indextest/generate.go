@@ -195,7 +195,9 @@ type mutation struct {
 func (m mutation) String() string { return m.name }
 
 func (g generator) mutation() mutation {
-	switch n := g.IntN(20); {
+	switch n := g.IntN(24); {
+	case n >= 20:
+		return g.selectedMutation()
 	case n < 14:
 		return g.write()
 	case n < 17:
@@ -214,6 +216,48 @@ func (g generator) mutation() mutation {
 			return x.DeleteMetadataIndex(ctx, property)
 		}}
 	}
+}
+
+// selection selects little in most cases: a mutation of it should leave something.
+func (g generator) selection() index.Selection {
+	var s index.Selection
+	switch g.IntN(6) {
+	case 0:
+		s.IDs = g.someIDs(6)
+	case 1, 2:
+		s.Prefix = pick(g, "a", "b", "ä", "a1", "b7", "ä1", "c")
+	case 3:
+		s.Namespace = pick(g, "eu", "us", "ns 漢", "nowhere")
+	}
+	if g.IntN(2) == 0 || s.IsAll() && g.IntN(20) > 0 {
+		s.Filter = g.filter(pick(g, properties[:2], properties[:5], properties)...)
+	}
+	return s
+}
+
+// selectedMutation deletes what is selected, or changes its metadata.
+func (g generator) selectedMutation() mutation {
+	s, within := g.selection(), g.scope()
+	if g.IntN(3) == 0 {
+		return mutation{fmt.Sprintf("delete %s %s", describeSelection(s), describeScope(within)), func(ctx context.Context, x index.Index) (index.Mutation, error) {
+			return x.DeleteSelected(ctx, s, within)
+		}}
+	}
+	u := g.update()
+	return mutation{fmt.Sprintf("update %s %v %q %s, %s", describeSelection(s), u.Replace, u.Remove, u.Set, describeScope(within)), func(ctx context.Context, x index.Index) (index.Mutation, error) {
+		return x.UpdateMetadata(ctx, s, u, within)
+	}}
+}
+
+func (g generator) update() index.MetadataUpdate {
+	u := index.MetadataUpdate{Replace: g.IntN(4) == 0}
+	if g.IntN(4) > 0 {
+		u.Set = g.metadata()
+	}
+	for !u.Replace && g.IntN(2) == 0 {
+		u.Remove = append(u.Remove, pick(g, append(properties, "o")...))
+	}
+	return u
 }
 
 func (g generator) write() mutation {
@@ -253,6 +297,10 @@ func describeRecords(records []index.Record) string {
 		fmt.Fprintf(&b, "{%s %q %v %s} ", r.ID, r.Namespace, r.Values[:min(3, len(r.Values))], r.Metadata)
 	}
 	return b.String()
+}
+
+func describeSelection(s index.Selection) string {
+	return fmt.Sprintf("ids %q prefix %q namespace %q filter %s", s.IDs, s.Prefix, s.Namespace, s.Filter)
 }
 
 func describeScope(s index.Scope) string {

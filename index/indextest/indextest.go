@@ -63,6 +63,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"filter", filterTests},
 		{"metadata", metadataTests},
 		{"scope", scopeTests},
+		{"selection", selectionTests},
 		{"age", ageTests},
 		{"snapshot", snapshotTests},
 		{"concurrency", concurrencyTests},

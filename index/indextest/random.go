@@ -99,8 +99,10 @@ func (s *session) step() {
 		s.compareQuery()
 	case n < 70:
 		s.compareGet()
-	case n < 80:
+	case n < 76:
 		s.compareList()
+	case n < 80:
+		s.compareSelect()
 	case n < 86:
 		s.compareInfo()
 	case n < 90:
@@ -201,6 +203,18 @@ func (s *session) compareList() {
 	}
 	if want.Next != "" {
 		s.cursors = append(s.cursors, listing{got, want, r.Within})
+	}
+}
+
+// compareSelect lists a page of a selection.
+func (s *session) compareSelect() {
+	s.Helper()
+	sel, r, count := s.selection(), s.read(), s.IntN(20)
+	s.did("select %d of %s, %s", count, describeSelection(sel), describeRead(r))
+	got, gotErr := s.tested.Select(s.Context(), sel, "", count, r)
+	want, wantErr := s.truth.Select(s.Context(), sel, "", count, r)
+	if !s.bothFailed(gotErr, wantErr) {
+		s.same(differentPage(got, want))
 	}
 }
 

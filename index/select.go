@@ -1,0 +1,59 @@
+package index
+
+import (
+	"slices"
+	"strings"
+
+	"nearside/fault"
+	"nearside/index/filter"
+)
+
+// Selection says which records an operation is about: those that meet all its
+// conditions. The zero value is every record. Records outside the caller's scope
+// are never among them.
+type Selection struct {
+	IDs       []VectorID    // only these; nil = all ids, empty = none
+	Prefix    string        // only ids that begin with it
+	Namespace string        // "" = all
+	Filter    filter.Filter // a record has no value for a property without metadata index
+}
+
+// IsAll reports whether a selection leaves nothing out.
+func (s Selection) IsAll() bool {
+	return s.IDs == nil && s.Prefix == "" && s.Namespace == "" && s.Filter.IsZero()
+}
+
+// HasID reports whether a record with an id can be selected.
+func (s Selection) HasID(id VectorID) bool {
+	return strings.HasPrefix(string(id), s.Prefix) && (s.IDs == nil || slices.Contains(s.IDs, id))
+}
+
+// HasNamespace reports whether records of a namespace ("" = none) can be selected.
+func (s Selection) HasNamespace(namespace string) bool {
+	return s.Namespace == "" || s.Namespace == namespace
+}
+
+// Check refuses a selection for a mutation if its filter names a property without
+// metadata index. To a filter, no record has a value for it: {"a":{"$ne":1}}
+// would select them all.
+func (s Selection) Check(indexes []MetadataIndex) error {
+	if missing := s.Unindexed(indexes); len(missing) > 0 {
+		return fault.For(ReasonUnindexed, "the filter names %s, which has no metadata index, so that nobody could tell which records are meant; create one, write the records again, and repeat the call", filter.Quote(missing[0]))
+	}
+	return nil
+}
+
+// Unindexed returns the properties of the filter that have no metadata index.
+func (s Selection) Unindexed(indexes []MetadataIndex) []string {
+	return slices.DeleteFunc(s.Filter.Properties(), func(p string) bool {
+		return slices.ContainsFunc(indexes, func(m MetadataIndex) bool { return m.Property == p })
+	})
+}
+
+// CheckSelect reports why a page of a selection cannot have count ids.
+func CheckSelect(count int) error {
+	if count < 0 {
+		return fault.New(fault.Invalid, "count is %d; it must be at least 0, which asks for the total only", count)
+	}
+	return nil
+}
