@@ -28,15 +28,14 @@ func queryNearside(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
-	data, err := c.readBody()
-	if err != nil {
-		return err
-	}
 	var q nearsideQuery
-	if err := readWhole(data, func(s *scanner) (err error) {
-		q, err = s.nearsideQuery(x.Definition.Dimensions)
-		return err
-	}); err != nil {
+	err = c.lendBody(func(data []byte) error {
+		return readWhole(data, func(s *scanner) (err error) {
+			q, err = s.nearsideQuery(x.Definition.Dimensions)
+			return err
+		})
+	})
+	if err != nil {
 		return err
 	}
 	found, err := x.Search(c, q.Search, read)

@@ -164,11 +164,10 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// fail writes the failure that err is.
-func (c *call) fail(err error) {
-	f := c.diagnose(err)
-	c.fault = f
-	status, code, message := c.family().answer(f)
+// judge says what a failure is on the wire, and logs what the client is not told.
+func (c *call) judge(err error) (f *fault.Error, status, code int, message string) {
+	f = c.diagnose(err)
+	status, code, message = c.family().answer(f)
 	switch f.Kind {
 	case fault.Internal:
 		c.server.log.Error("internal error", "request", c.id, "route", c.pattern(), "error", err)
@@ -176,6 +175,13 @@ func (c *call) fail(err error) {
 	case fault.Corrupt:
 		c.server.log.Error("damaged data", "request", c.id, "route", c.pattern(), "error", err)
 	}
+	return f, status, code, message
+}
+
+// fail writes the failure that err is.
+func (c *call) fail(err error) {
+	f, status, code, message := c.judge(err)
+	c.fault = f
 	if f.RetryAfter > 0 {
 		c.setHeader("Retry-After", strconv.Itoa(max(1, int((f.RetryAfter+999_999_999).Seconds()))))
 	}

@@ -7,6 +7,8 @@ const (
 	maxSmall = 64 << 10 // a few fields
 	maxQuery = 1 << 20  // 1,536 numbers of any length, and a filter
 	maxIDs   = 16 << 20 // as many ids as --relaxed allows
+
+	maxBatchBody = 16 << 20 // a hundred queries, each longer than any client writes it
 )
 
 // uploadTypes are the content types of a batch of vectors.
@@ -94,6 +96,7 @@ var routes = []Route{
 
 	// Records, beyond Cloudflare.
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/query", Handle: queryNearside, Scope: read, Family: nearsideAPI, BodyLimit: maxQuery, ContentTypes: jsonOnly},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/query-batch", Handle: queryBatch, Scope: read, Family: nearsideAPI, BodyLimit: maxBatchBody, ContentTypes: jsonOnly},
 
 	// Text in, text out.
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes", Handle: createTextIndex, Scope: admin, Family: nearsideAPI, BodyLimit: 64 << 10, ContentTypes: jsonOnly, Reaches: true},
