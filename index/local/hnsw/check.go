@@ -21,11 +21,7 @@ type Health struct {
 // no inserts, kills, and repairs.
 func (g *Graph) Check() (Health, error) {
 	c := newChecker(g)
-	c.checkNodes()
-	c.checkFree()
-	c.checkPlaces()
-	c.checkEntry()
-	c.checkLinks()
+	c.checkAll()
 	if c.found == 0 { // else following links is not safe
 		c.health.Reachable = c.reachable()
 	}
@@ -62,6 +58,15 @@ func (c *checker) result() error {
 	return errors.Join(c.errs...)
 }
 
+// checkAll is all of Check but the reachable nodes.
+func (c *checker) checkAll() {
+	c.checkNodes()
+	c.checkFree()
+	c.checkPlaces()
+	c.checkEntry()
+	c.checkLinks()
+}
+
 // checkNodes counts the nodes, and finds out their levels.
 func (c *checker) checkNodes() {
 	g, blocks := c.g, 0
@@ -76,6 +81,9 @@ func (c *checker) checkNodes() {
 			c.broken("the upper links of node %d are at block %d, not at %d", node, int64(has)-1, int64(want)-1)
 		}
 		c.levels[node] = int8(level)
+		if loss := g.nodes.losses[node]; !(loss >= 0) { // NaN too
+			c.broken("the code of node %d lost %v of its vector", node, loss)
+		}
 		switch _, used := g.Slot(node); {
 		case !used && g.Killed(node):
 			c.broken("node %d is free and killed", node)
@@ -88,6 +96,9 @@ func (c *checker) checkNodes() {
 		default:
 			c.health.Living++
 		}
+	}
+	if spare := c.nodes & 31; spare != 0 && atomic.LoadUint32(&g.nodes.dead[c.nodes>>5])>>spare != 0 {
+		c.broken("a node is killed that there is not: the last is %d", int64(c.nodes)-1)
 	}
 	if blocks != g.blocks {
 		c.broken("the nodes have %d blocks of upper links, %d are given away", blocks, g.blocks)

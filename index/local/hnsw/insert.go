@@ -45,9 +45,11 @@ func (g *Graph) Insert(in *Inserter, slot uint32, vector []float32) (node uint32
 // own links: a walk that came upon it on one level could not go on at the next.
 func (g *Graph) connect(in *Inserter, node uint32) {
 	level := g.level(node)
+	e := g.entry.Load()
 	top := g.choose(in, node, level)
-	for top < 0 && !g.entry.CompareAndSwap(0, uint64(level)<<32|uint64(node)+1) {
-		top = g.choose(in, node, level) // somebody else was the first
+	for (top < 0 || len(in.chosen[0]) == 0) && !g.entry.CompareAndSwap(e, entryAt(node, level)) {
+		e = g.entry.Load() // somebody else was the first living one
+		top = g.choose(in, node, level)
 	}
 	for l := top; l >= 0; l-- {
 		setLinks(g.links(node, l), in.chosen[l])
@@ -65,7 +67,7 @@ func (g *Graph) connect(in *Inserter, node uint32) {
 func (g *Graph) choose(in *Inserter, node uint32, level int) int {
 	s := &in.Searcher
 	s.query.SetCode(&g.codec, g.code(node), g.nodes.terms[node])
-	s.accept = accept{all: true}
+	s.accept = g.accept(nil)
 	_, top, ok := g.start()
 	if !ok {
 		return -1
@@ -194,7 +196,7 @@ func (g *Graph) raise(node uint32, level int) {
 		if e != 0 && int(e>>32) >= level {
 			return
 		}
-		if g.entry.CompareAndSwap(e, uint64(level)<<32|uint64(node)+1) {
+		if g.entry.CompareAndSwap(e, entryAt(node, level)) {
 			return
 		}
 	}

@@ -47,7 +47,7 @@ func (r *Repair) nextOrphan(in *Inserter) int {
 	for ; r.at < r.end; r.at++ {
 		if r.settled.has(r.at) && !r.reached.has(r.at) && !r.g.Killed(r.at) {
 			r.counts.Orphans++
-			r.g.adopt(in, r.at)
+			r.adopt(in, r.at)
 			r.reach(r.at)
 			return linkCost
 		}
@@ -57,15 +57,12 @@ func (r *Repair) nextOrphan(in *Inserter) int {
 }
 
 // adopt links an orphan with its neighbours: as an insert does, but one of them at least must link back.
-func (g *Graph) adopt(in *Inserter, orphan uint32) {
-	if g.choose(in, orphan, 0) < 0 {
-		return // it is the only node
-	}
-	near := slices.Clone(in.chosen[0])
+func (r *Repair) adopt(in *Inserter, orphan uint32) {
+	g, linked := r.g, false
+	near := r.near(in, orphan)
 	for _, n := range near {
 		g.link(in, orphan, n, 0)
 	}
-	linked := false
 	for _, n := range near {
 		g.link(in, n, orphan, 0)
 		linked = linked || slices.Contains(slices.Collect(nodesOf(g.links(n, 0))), orphan)
@@ -73,6 +70,36 @@ func (g *Graph) adopt(in *Inserter, orphan uint32) {
 	for i := 0; i < len(near) && !linked; i++ {
 		linked = g.squeeze(near[i], orphan, i == len(near)-1)
 	}
+}
+
+// near returns neighbours for an orphan among the nodes that were reached: the higher
+// levels may lead to it, or to others that cannot be come to on the ground.
+func (r *Repair) near(in *Inserter, orphan uint32) []uint32 {
+	g, s := r.g, &in.Searcher
+	s.query.SetCode(&g.codec, g.code(orphan), g.nodes.terms[orphan])
+	s.accept = g.accept(nil)
+	for _, fromTop := range []bool{true, false} {
+		at, _, ok := g.start()
+		if ok && fromTop {
+			at, _, ok = g.descend(s, 0)
+		}
+		if !ok || at == orphan {
+			continue
+		}
+		s.visited.reset(g.Nodes())
+		s.visited.add(orphan)
+		s.pool.reset(g.options.EFConstruction, mostTies)
+		s.at[0] = at
+		s.enter(at, s.compare(g, 1)[0])
+		g.walk(s, 0)
+		reached := slices.DeleteFunc(s.pool.entries, func(e entry) bool {
+			return e.node() < r.end && !r.reached.has(e.node())
+		})
+		if near := g.selectDiverse(in, s.query.Self(), reached, g.m); len(near) > 0 {
+			return slices.Clone(near)
+		}
+	}
+	return nil
 }
 
 // squeeze puts an orphan into the full list of a neighbour, in place of a node that another of the list
