@@ -23,7 +23,7 @@ const bias = 128
 type Int8 struct {
 	with   uint32  // the kernels in use when it was set: it stays with them
 	values []int8  // the numbers, and zeros up to a multiple of Line; not set for kernels that read wide
-	wide   []int16 // the numbers as the kernels of AVX2 want them: of every 32 those at even places, then the others
+	wide   []int16 // the numbers as the kernels of AVX2 read them: of every 32 those at even places, then the others
 	biased int32   // what the bias of the codes adds to each sum that the kernels take
 }
 
@@ -51,17 +51,20 @@ func (q *Int8) Stride() int { return len(q.values) }
 
 // grow makes room for n numbers, on a line of the cache.
 func (q *Int8) grow(n int) {
+	q.with = active.Load()
 	if cap(q.values) < n {
 		memory := make([]int8, n+Line-1)
 		skip := -int(uintptr(unsafe.Pointer(&memory[0]))) & (Line - 1)
 		q.values = memory[skip:][:n:n]
 	}
 	q.values = q.values[:n]
+	if q.with == useAVX2 && len(q.wide) < n {
+		q.wide = make([]int16, n)
+	}
 }
 
-// prepare sets everything but the length to what the code says, which may stand where the values go.
+// prepare makes q stand for a code of the length it has, which may stand where the values go.
 func (q *Int8) prepare(code []byte) {
-	q.with = active.Load()
 	if len(code) > 0 {
 		q.setCode(code)
 	}
