@@ -6,10 +6,6 @@ func (q *Int8) setCode(code []byte) {
 	var sum int // of the bytes
 	switch q.with {
 	case useAVX2:
-		if cap(q.wide) < n {
-			q.wide = make([]int16, n)
-		}
-		q.wide = q.wide[:n]
 		sum = setCodeAVX2(&code[0], n, &q.wide[0])
 	case useAVX512:
 		sum = setCodeAVX512(&code[0], n, &q.values[0])
