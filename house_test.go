@@ -24,6 +24,7 @@ import (
 var arrows = map[string][]string{
 	"":                  {"command"},
 	"client":            {"fault"},
+	"bulk":              {},
 	"catalog":           {"disk", "fault"},
 	"command":           {"*"},
 	"disk":              {"disk", "fault"},
@@ -35,12 +36,12 @@ var arrows = map[string][]string{
 	"index/local":       {"disk", "fault", "index", "index/filter", "index/local"},
 	"index/local/quant": {"fault", "index", "index/local/vek"},
 	"index/local/vek":   {},
-	"ingest":            {"client", "fault"},
+	"ingest":            {"bulk", "client", "fault", "numjson"},
 	"llm":               {"embed", "fault", "llm"},
 	"measure":           {"embed", "fault", "index"},
 	"numjson":           {},
 	"rag":               {"catalog", "embed", "fault", "index", "llm", "vectorize"},
-	"server":            {"catalog", "embed", "fault", "index", "llm", "numjson", "rag", "vectorize"},
+	"server":            {"bulk", "catalog", "embed", "fault", "index", "llm", "numjson", "rag", "vectorize"},
 	"vectorize":         {"catalog", "fault", "index"},
 }
 

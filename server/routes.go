@@ -1,6 +1,9 @@
 package server
 
-import "nearside/vectorize"
+import (
+	"nearside/bulk"
+	"nearside/vectorize"
+)
 
 // Body limits that several routes share.
 const (
@@ -12,7 +15,7 @@ const (
 )
 
 // uploadTypes are the content types of a batch of vectors.
-var uploadTypes = []string{typeNDJSON, typeJSON, typeMultipart}
+var uploadTypes = []string{typeNDJSON, typeJSON, typeMultipart, bulk.ContentType}
 
 // jsonOnly is the content type of most bodies.
 var jsonOnly = []string{typeJSON}

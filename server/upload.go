@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"nearside/bulk"
 	"nearside/fault"
 	"nearside/index"
 	"nearside/vectorize"
@@ -43,6 +44,8 @@ const maxLine = 16 << 20
 //   - an object {"vectors": […]} (Workers without the NDJSON flag);
 //   - and each of the others within a part of the second.
 //
+// Beside them there is a sixth of our own, by its media type: package bulk's.
+//
 // The body is read as a stream. What is held at a time is one record's text and
 // the records so far, whose values are four bytes a number.
 type upload struct {
@@ -62,9 +65,12 @@ type upload struct {
 func (u *upload) decode(body io.Reader, contentType string) error {
 	source := &watched{r: body}
 	media, params, err := mime.ParseMediaType(strings.TrimRight(contentType, "; "))
-	if err == nil && media == typeMultipart {
+	switch {
+	case err == nil && media == typeMultipart:
 		err = u.form(multipart.NewReader(source, params["boundary"]))
-	} else {
+	case err == nil && media == bulk.ContentType:
+		err = u.rows(source)
+	default:
 		err = u.lines(source)
 	}
 	if source.err != nil {
@@ -207,6 +213,11 @@ func (u *upload) add(text []byte, unit string, number int) error {
 		return nil
 	}
 	record, err := u.record(text)
+	return u.keep(record, err, unit, number)
+}
+
+// keep keeps a record, or says or passes over what is wrong with it.
+func (u *upload) keep(record index.Record, err error, unit string, number int) error {
 	if err == nil {
 		u.records = append(u.records, record)
 		return nil
