@@ -3,9 +3,8 @@ package filter
 import (
 	"fmt"
 	"math"
-	"slices"
 	"sync"
-	"unsafe"
+	"sync/atomic"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -13,32 +12,34 @@ import (
 // Column is what an index keeps in memory for one metadata index: which slot has
 // which value. A slot is the number of one version of one record.
 //
-// Strings and booleans have a list of slots for each distinct value; numbers are
-// kept in the order of their slots and scanned. One value costs about 12 bytes if
-// it is a number, 4 if it is a string seen before, and 120 if it is a new one.
+// Strings and booleans have a list of slots for each distinct value, and all values
+// are kept in the order of their slots, in windows of 65,536 slots. A range is
+// answered from the order of the values in each window, which is made when it is
+// first asked for. The elements of sets have lists and an order of slots of their own.
+//
+// One value costs about 10 bytes if it is a number or a string or element seen
+// before, 125 and the text if it is new; 4 bytes more once ranges of the values were asked for.
 //
 // There is one writer at a time, and any number of readers. What a reader holds
 // never changes: values are only ever appended.
 type Column struct {
-	typ Type
+	typ  Type
+	size atomic.Int64
 
 	mu      sync.RWMutex // guards all below; held for look-ups and appends, never for a scan
 	next    uint64       // the lowest slot that may be set
-	having  posting      // slots with a value
-	codes   map[string]uint32
-	words   []string  // by code; a boolean is "true" or "false"
-	lists   []posting // by code
-	slots   []uint32  // numbers only, ascending, beside
-	numbers []float64 // their values
+	scalars words        // booleans are "true" and "false"
+	sets    words        // the elements of sets
+	having  posting      // slots with a number
+	numbers series[float64]
 }
 
 // NewColumn returns an empty column for values of type t.
-func NewColumn(t Type) *Column {
-	return &Column{typ: t, codes: map[string]uint32{}}
-}
+func NewColumn(t Type) *Column { return &Column{typ: t} }
 
-// Set gives a slot its value; each slot must be higher than those set before. A
-// slot that is passed over, or set to an absent value or one of another type, is absent.
+// Set gives a slot its value; each slot must be higher than those set before. A slot
+// that is passed over, or set to an absent value or one of another type, is absent.
+// A column of strings takes sets, too.
 func (c *Column) Set(slot uint32, v Value) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,40 +47,23 @@ func (c *Column) Set(slot uint32, v Value) {
 		panic(fmt.Sprintf("filter: slot %d set after slot %d", slot, c.next-1))
 	}
 	c.next = uint64(slot) + 1
-	if v.typ != c.typ {
-		return
+	switch {
+	case v.isSet() && c.typ == String:
+		c.size.Add(c.sets.add(slot, v.Elements()...))
+	case v.typ != c.typ:
+	case c.typ == Number:
+		c.size.Add(c.having.add(slot) + c.numbers.add(slot, v.number))
+	default:
+		c.size.Add(c.scalars.add(slot, v.word()))
 	}
-	c.having.add(slot)
-	if c.typ == Number {
-		c.slots = append(c.slots, slot)
-		c.numbers = append(c.numbers, v.number)
-		return
-	}
-	word := v.word()
-	code, known := c.codes[word]
-	if !known {
-		code = uint32(len(c.words))
-		c.codes[word] = code
-		c.words = append(c.words, word)
-		c.lists = append(c.lists, posting{})
-	}
-	c.lists[code].add(slot)
 }
 
-// SizeBytes estimates the memory that c holds.
+// SizeBytes estimates the memory that c holds. It takes no time.
 func (c *Column) SizeBytes() int64 {
 	if c == nil {
 		return 0
 	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	const cell = 40 // of a Go map from string to uint32, at its usual load
-	size := c.having.sizeBytes() + 4*int64(cap(c.slots)) + 8*int64(cap(c.numbers))
-	size += int64(len(c.words)) * (cell + int64(unsafe.Sizeof("")) + int64(unsafe.Sizeof(posting{})))
-	for i, word := range c.words {
-		size += int64(len(word)) + c.lists[i].sizeBytes()
-	}
-	return size
+	return c.size.Load()
 }
 
 // word is the key under which strings and booleans are listed.
@@ -94,74 +78,130 @@ func (v Value) word() string {
 	}
 }
 
-// present returns the slots that have a value, in a bitmap of the caller's own.
-// A nil column has none; so for equal and within.
-func (c *Column) present() *roaring.Bitmap {
+// present returns the slots of universe that have a value, in a bitmap of the
+// caller's own. A nil column has none; so for those that follow.
+func (c *Column) present(universe *roaring.Bitmap) *roaring.Bitmap {
 	if c == nil {
 		return roaring.New()
 	}
 	c.mu.RLock()
-	having := c.having
+	having := c.scalars.having
+	if c.typ == Number {
+		having = c.having
+	}
 	c.mu.RUnlock()
-	return union([]posting{having})
+	return union([]posting{having}, universe)
 }
 
-// equal returns the slots that have one of the values, which are sorted.
-func (c *Column) equal(values []Value) *roaring.Bitmap {
+// withSet returns the slots of universe that have a set.
+func (c *Column) withSet(universe *roaring.Bitmap) *roaring.Bitmap {
+	if c == nil {
+		return roaring.New()
+	}
+	c.mu.RLock()
+	having := c.sets.having
+	c.mu.RUnlock()
+	return union([]posting{having}, universe)
+}
+
+// equal returns the slots of universe that have one of the values, which are sorted.
+func (c *Column) equal(values []Value, universe *roaring.Bitmap) *roaring.Bitmap {
 	if c == nil {
 		return roaring.New()
 	}
 	if c.typ == Number {
-		return c.equalNumbers(values)
+		return c.equalNumbers(values, universe)
 	}
-	var lists []posting
 	c.mu.RLock()
-	for _, v := range values {
-		if code, ok := c.codes[v.word()]; ok && v.typ == c.typ {
-			lists = append(lists, c.lists[code])
-		}
-	}
+	lists := c.scalars.listsOf(values, c.typ)
 	c.mu.RUnlock()
-	return union(lists)
+	return union(lists, universe)
 }
 
-func (c *Column) equalNumbers(values []Value) *roaring.Bitmap {
-	var wanted []float64
+// containing returns the slots of universe that have a set with one of the strings.
+func (c *Column) containing(texts []Value, universe *roaring.Bitmap) *roaring.Bitmap {
+	if c == nil {
+		return roaring.New()
+	}
+	c.mu.RLock()
+	lists := c.sets.listsOf(texts, String)
+	c.mu.RUnlock()
+	return union(lists, universe)
+}
+
+// reach returns how many slots have one of the values, or a set with one of them; of numbers, how many have any.
+func (c *Column) reach(values []Value, sets bool) uint64 {
+	if c == nil {
+		return 0
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.typ == Number {
+		return c.having.count()
+	}
+	n := uint64(0)
+	for _, list := range c.scalars.listsOf(values, c.typ) {
+		n += list.count()
+	}
+	if !sets {
+		return n
+	}
+	for _, list := range c.sets.listsOf(values, String) {
+		n += list.count()
+	}
+	return n
+}
+
+func (c *Column) equalNumbers(values []Value, universe *roaring.Bitmap) *roaring.Bitmap {
+	var points []stretch[float64]
 	for _, v := range values {
 		if v.typ == Number {
-			wanted = append(wanted, v.number)
+			points = append(points, between(v.number, v.number))
 		}
 	}
-	switch len(wanted) {
-	case 0:
+	if points == nil {
 		return roaring.New()
-	case 1:
-		return c.scan(wanted[0], wanted[0], nil)
-	default:
-		return c.scan(wanted[0], wanted[len(wanted)-1], wanted)
 	}
+	return c.withinNumbers(points, universe)
 }
 
-// within returns the slots whose value lies in a span.
-func (c *Column) within(s span) *roaring.Bitmap {
+// within returns the slots of universe whose value lies in a span.
+func (c *Column) within(s span, universe *roaring.Bitmap) *roaring.Bitmap {
 	if c == nil || s.low.excludes(c.typ) || s.high.excludes(c.typ) {
 		return roaring.New()
 	}
 	if c.typ == Number {
-		low, high := s.limits()
-		return c.scan(low, high, nil)
+		return c.withinNumbers([]stretch[float64]{between(s.limits())}, universe)
 	}
 	c.mu.RLock()
-	words := c.words
+	strings := c.scalars.snapshot()
 	c.mu.RUnlock()
-	var codes []int
-	for code, word := range words {
-		if s.holdsText(word) {
-			codes = append(codes, code)
-		}
-	}
-	return union(c.listsOf(codes))
+	return strings.within(s, universe, &c.size)
 }
+
+func (c *Column) withinNumbers(stretches []stretch[float64], universe *roaring.Bitmap) *roaring.Bitmap {
+	c.mu.RLock()
+	numbers := c.numbers.snapshot()
+	c.mu.RUnlock()
+	return numbers.within(stretches, byNumber, universe, &c.size)
+}
+
+// between returns the stretch from one number to another.
+func between(low, high float64) stretch[float64] {
+	return stretch[float64]{
+		below: func(n float64) bool { return n < low },
+		above: func(n float64) bool { return n > high },
+	}
+}
+
+// byNumber sorts numbers by their bits: turned so that they compare as the numbers do.
+var byNumber = sorting[float64]{number: func(n float64) uint64 {
+	bits := math.Float64bits(n)
+	if bits>>63 == 1 {
+		return ^bits
+	}
+	return bits | 1<<63
+}}
 
 // excludes reports whether a bound leaves no value of type t.
 func (b bound) excludes(t Type) bool { return !b.value.IsAbsent() && b.value.typ != t }
@@ -182,49 +222,4 @@ func (s span) limits() (low, high float64) {
 		high = math.Nextafter(high, math.Inf(-1))
 	}
 	return low, high
-}
-
-// holdsText is holds for a string, without the detour over a Value: it runs over every distinct string.
-func (s span) holdsText(word string) bool {
-	if low := s.low.value; !low.IsAbsent() && (word < low.text || s.low.exclusive && word == low.text) {
-		return false
-	}
-	high := s.high.value
-	return high.IsAbsent() || word < high.text || !s.high.exclusive && word == high.text
-}
-
-// listsOf returns the posting lists of the given codes. It lets writers pass in between.
-func (c *Column) listsOf(codes []int) []posting {
-	const stretch = 4096
-	lists := make([]posting, 0, len(codes))
-	for len(codes) > 0 {
-		n := min(stretch, len(codes))
-		c.mu.RLock()
-		for _, code := range codes[:n] {
-			lists = append(lists, c.lists[code])
-		}
-		c.mu.RUnlock()
-		codes = codes[n:]
-	}
-	return lists
-}
-
-// scan returns the slots whose number lies between two, and is one of those wanted, sorted, unless that is nil.
-func (c *Column) scan(low, high float64, wanted []float64) *roaring.Bitmap {
-	c.mu.RLock()
-	slots, numbers := c.slots, c.numbers
-	c.mu.RUnlock()
-	var found []uint32
-	for i, n := range numbers {
-		if n < low || n > high {
-			continue
-		}
-		if wanted != nil {
-			if _, ok := slices.BinarySearch(wanted, n); !ok {
-				continue
-			}
-		}
-		found = append(found, slots[i])
-	}
-	return gather(found)
 }

@@ -29,6 +29,8 @@ func valueOf(raw []byte, t Type) Value {
 		if s, ok := unquote(raw); ok {
 			return StringOf(s)
 		}
+	case t == String && c == '[':
+		return setOf(raw)
 	case t == Number && (c == '-' || c >= '0' && c <= '9'):
 		if n, err := strconv.ParseFloat(string(raw), 64); err == nil {
 			return NumberOf(n)
@@ -39,6 +41,26 @@ func valueOf(raw []byte, t Type) Value {
 		return BooleanOf(false)
 	}
 	return Value{}
+}
+
+// setOf reads a JSON array as the set of the strings in it.
+func setOf(raw []byte) Value {
+	var texts []string
+	for i := 1; ; i++ {
+		i = space(raw, i)
+		end := skip(raw, i)
+		if end < 0 {
+			return SetOf(texts...)
+		}
+		if raw[i] == '"' {
+			if s, ok := unquote(raw[i:end]); ok {
+				texts = append(texts, s)
+			}
+		}
+		if i = space(raw, end); i == len(raw) || raw[i] != ',' {
+			return SetOf(texts...)
+		}
+	}
 }
 
 // unquote returns the string that a JSON string stands for. Few have escapes.

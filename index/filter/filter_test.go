@@ -256,7 +256,7 @@ func TestExtractSeesWhatAnIndexSees(t *testing.T) {
 		{"t", filter.Number, absent},
 		{"z", filter.String, absent},
 		{"z", filter.Boolean, absent},
-		{"a", filter.String, absent},
+		{"a", filter.String, filter.SetOf("x")},
 		{"big", filter.Number, absent},
 		{"deep", filter.String, absent},
 		{"deep.n", filter.Number, filter.NumberOf(2)},

@@ -1,11 +1,6 @@
 package filter
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,14 +15,45 @@ const (
 	ReasonProperty fault.Reason = "metadata_property" // a property path breaks a rule
 )
 
-// The limits of a filter (developers.cloudflare.com/vectorize/reference/metadata-filtering).
+// The limits of a filter of Cloudflare's
+// (developers.cloudflare.com/vectorize/reference/metadata-filtering).
 const (
 	MaxFilterBytes        = 2047 // of the compact JSON: less than 2,048
 	MaxPropertyCharacters = 512
 )
 
-// operators are the words of the language, in the order of the documentation.
-const operators = "$eq, $ne, $in, $nin, $lt, $lte, $gt, $gte"
+// The limits of an extended filter. They bound what answering one can cost.
+const (
+	MaxExtendedBytes = 64 << 10 // of the compact JSON
+	MaxDepth         = 8        // connectives inside each other
+	MaxConditions    = 256      // on properties, in all
+)
+
+// dialect is what a parser accepts.
+type dialect struct {
+	operators string // the words of the language, in the order of the documentation
+	maxBytes  int    // of the compact JSON
+	levels    int    // of objects and arrays inside each other
+	shape     string // what the levels are
+	extended  bool
+}
+
+// cloudflare is Cloudflare's language: properties, operators, lists.
+var cloudflare = dialect{
+	operators: "$eq, $ne, $in, $nin, $lt, $lte, $gt, $gte",
+	maxBytes:  MaxFilterBytes,
+	levels:    3,
+	shape:     "properties, operators and lists",
+}
+
+// extended is nearside's. A connective has two levels: its array, and the filters in it.
+var extended = dialect{
+	operators: cloudflare.operators + ", $exists, $contains",
+	maxBytes:  MaxExtendedBytes,
+	levels:    3 + 2*MaxDepth,
+	shape:     "connectives, properties, operators and lists",
+	extended:  true,
+}
 
 // object is a decoded JSON object in the order of its keys. The other decoded
 // values are Value (a scalar, uncut; absent for null) and []any.
@@ -38,44 +64,80 @@ type field struct {
 	value any
 }
 
-// Parse reads a filter: a JSON object that is not empty and has at most
-// MaxFilterBytes in its compact form.
-func Parse(raw []byte) (Filter, error) { return ParseUpTo(MaxFilterBytes, raw) }
+// Parse reads a filter of Cloudflare's language: a JSON object that is not empty
+// and has at most MaxFilterBytes in its compact form.
+func Parse(raw []byte) (Filter, error) { return cloudflare.parse(raw) }
 
 // ParseUpTo is Parse with another limit on the compact form.
 func ParseUpTo(maxBytes int, raw []byte) (Filter, error) {
-	fields, err := decode(raw)
+	d := cloudflare
+	d.maxBytes = maxBytes
+	return d.parse(raw)
+}
+
+// ParseExtended reads a filter of the extended language, within MaxExtendedBytes,
+// MaxDepth and MaxConditions. Every filter that Parse reads, it reads as the same.
+func ParseExtended(raw []byte) (Filter, error) { return extended.parse(raw) }
+
+func (d dialect) parse(raw []byte) (Filter, error) {
+	fields, err := d.decode(raw)
 	if err != nil {
 		return Filter{}, err
 	}
-	if n := len(appendJSON(nil, fields)); n > maxBytes {
-		return Filter{}, fault.For(ReasonFilter, "filter has %d bytes as compact JSON; at most %d are allowed", n, maxBytes)
+	if err := d.checkBytes(len(appendJSON(nil, fields))); err != nil {
+		return Filter{}, err
 	}
-	if len(fields) == 0 {
-		return Filter{}, fault.For(ReasonFilter, `filter is empty; name at least one property, such as {"genre":"noir"}, or leave the filter out`)
+	p := parser{dialect: d}
+	root, err := p.conjunction(fields)
+	if err != nil {
+		return Filter{}, err
 	}
-	var conditions all
-	for _, f := range fields {
-		if err := CheckProperty(f.key); err != nil {
-			return Filter{}, fault.For(ReasonFilter, "filter: %s", err.Error())
-		}
-		e, err := condition(f.key, f.value)
-		if err != nil {
-			return Filter{}, err
-		}
-		conditions = append(conditions, e)
+	// The canonical spelling of an extended filter can be longer: it says $and for an $or of one.
+	if err := d.checkBytes(len(root.object(nil))); err != nil {
+		return Filter{}, err
 	}
-	return Filter{sorted(conditions)}, nil
+	return Filter{root}, nil
 }
 
-// sorted puts conditions in the order of their properties, so that the order of keys makes no difference.
-func sorted(conditions all) all {
-	property := func(e expr) (p string) {
-		e.walk(func(q string) { p = q })
-		return p
+func (d dialect) checkBytes(n int) error {
+	if n > d.maxBytes {
+		return fault.For(ReasonFilter, "filter has %d bytes as compact JSON; at most %d are allowed", n, d.maxBytes)
 	}
-	slices.SortStableFunc(conditions, func(a, b expr) int { return strings.Compare(property(a), property(b)) })
-	return conditions
+	return nil
+}
+
+// parser turns decoded JSON into a filter.
+type parser struct {
+	dialect
+	depth      int // of the connectives around
+	conditions int // read so far
+}
+
+// conjunction reads the object of a filter.
+func (p *parser) conjunction(o object) (all, error) {
+	if len(o) == 0 {
+		return nil, fault.For(ReasonFilter, `filter is empty; name at least one property, such as {"genre":"noir"}, or leave the filter out`)
+	}
+	var parts all
+	for _, f := range o {
+		if p.extended && strings.HasPrefix(f.key, "$") {
+			joined, err := p.connective(f)
+			if err != nil {
+				return nil, err
+			}
+			parts = append(parts, joined...)
+			continue
+		}
+		if err := CheckProperty(f.key); err != nil {
+			return nil, fault.For(ReasonFilter, "filter: %s", err.Error())
+		}
+		e, err := p.condition(f.key, f.value)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, e)
+	}
+	return newAll(parts), nil
 }
 
 // CheckProperty reports why a path cannot name a metadata property.
@@ -91,7 +153,7 @@ func CheckProperty(path string) error {
 		case segment == "":
 			return fault.For(ReasonProperty, `property %s has an empty name; names between "." must not be empty`, Quote(path))
 		case segment[0] == '$':
-			return fault.For(ReasonProperty, `property %s: a name must not start with "$"; operators (%s) belong inside a property's object`, Quote(path), operators)
+			return fault.For(ReasonProperty, `property %s: a name must not start with "$"; operators (%s) belong inside a property's object`, Quote(path), cloudflare.operators)
 		case strings.Contains(segment, `"`):
 			return fault.For(ReasonProperty, `property %s must not contain a quotation mark`, Quote(path))
 		}
@@ -100,7 +162,10 @@ func CheckProperty(path string) error {
 }
 
 // condition turns the value under a property into a node.
-func condition(property string, v any) (expr, error) {
+func (p *parser) condition(property string, v any) (expr, error) {
+	if p.conditions++; p.extended && p.conditions > MaxConditions {
+		return nil, fault.For(ReasonFilter, "filter has more than %d conditions; list values with $in or $contains", MaxConditions)
+	}
 	switch v := v.(type) {
 	case Value:
 		return newOneOf(property, []Value{v.cut()}, false), nil
@@ -109,8 +174,11 @@ func condition(property string, v any) (expr, error) {
 			if e, err := membership(property, v[0]); e != nil || err != nil {
 				return e, err
 			}
+			if e, err := presence(property, v[0]); p.extended && (e != nil || err != nil) {
+				return e, err
+			}
 		}
-		return between(property, v)
+		return p.between(property, v)
 	default:
 		return nil, fault.For(ReasonFilter, `filter on %s: %s is an array; list values with {"$in":[…]}`, Quote(property), showJSON(v))
 	}
@@ -145,8 +213,87 @@ func membership(property string, f field) (expr, error) {
 	}
 }
 
+// presence reads $exists or $contains; nil if it is another operator.
+func presence(property string, f field) (expr, error) {
+	switch f.key {
+	case "$exists":
+		v, ok := f.value.(Value)
+		if !ok || v.typ != Boolean {
+			return nil, fault.For(ReasonFilter, "filter on %s: $exists takes true or false, not %s", Quote(property), showJSON(f.value))
+		}
+		return exists{property, v == BooleanOf(false)}, nil
+	case "$contains":
+		list, ok := f.value.([]any)
+		if !ok {
+			list = []any{f.value}
+		}
+		texts := make([]Value, len(list))
+		for i, item := range list {
+			v, ok := item.(Value)
+			if !ok || v.typ != String {
+				return nil, fault.For(ReasonFilter, "filter on %s: $contains takes a string or an array of strings, not %s", Quote(property), showJSON(f.value))
+			}
+			texts[i] = v.cut()
+		}
+		return newContains(property, texts), nil
+	default:
+		return nil, nil
+	}
+}
+
+// connective reads what stands under $and, $or or $not.
+func (p *parser) connective(f field) (all, error) {
+	if p.depth++; p.depth > MaxDepth {
+		return nil, fault.For(ReasonFilter, "filter has more than %d connectives ($and, $or, $not) inside each other", MaxDepth)
+	}
+	defer func() { p.depth-- }()
+	switch f.key {
+	case keyNot:
+		o, ok := f.value.(object)
+		if !ok {
+			return nil, fault.For(ReasonFilter, `filter: $not takes a filter such as {"genre":"noir"}, not %s`, showJSON(f.value))
+		}
+		of, err := p.conjunction(o)
+		if err != nil {
+			return nil, err
+		}
+		return newNot(of), nil
+	case keyAnd, keyOr:
+		items, err := p.items(f)
+		if err != nil {
+			return nil, err
+		}
+		if f.key == keyAnd {
+			return slices.Concat(items...), nil
+		}
+		return newEither(items), nil
+	default:
+		return nil, fault.For(ReasonFilter, "filter: there is no connective %s; allowed are $and, $or and $not, and operators (%s) inside a property's object", Quote(f.key), p.operators)
+	}
+}
+
+// items reads the filters that $and or $or joins.
+func (p *parser) items(f field) ([]all, error) {
+	list, ok := f.value.([]any)
+	if !ok || len(list) == 0 {
+		return nil, fault.For(ReasonFilter, `filter: %s takes an array of at least one filter, such as [{"genre":"noir"}], not %s`, f.key, showJSON(f.value))
+	}
+	items := make([]all, len(list))
+	for i, item := range list {
+		o, ok := item.(object)
+		if !ok {
+			return nil, fault.For(ReasonFilter, "filter: item %d of %s is %s; it must be a filter", i+1, f.key, showJSON(item))
+		}
+		var err error
+		if items[i], err = p.conjunction(o); err != nil {
+			return nil, err
+		}
+	}
+	return items, nil
+}
+
 // between reads one lower bound, one upper bound, or one of each.
-func between(property string, o object) (expr, error) {
+func (p *parser) between(property string, o object) (expr, error) {
 	s := span{property: property}
 	for _, f := range o {
 		end := &s.low
@@ -155,10 +302,10 @@ func between(property string, o object) (expr, error) {
 		case "$lt", "$lte":
 			end = &s.high
 		default:
-			return nil, misplaced(property, f.key, o)
+			return nil, p.misplaced(property, f.key, o)
 		}
 		if !end.value.IsAbsent() {
-			return nil, pairRefused(property, o)
+			return nil, p.pairRefused(property, o)
 		}
 		v, ok := f.value.(Value)
 		if !ok || v.typ != String && v.typ != Number {
@@ -167,24 +314,24 @@ func between(property string, o object) (expr, error) {
 		*end = bound{value: v.cut(), exclusive: f.key == "$gt" || f.key == "$lt"}
 	}
 	if len(o) == 0 {
-		return nil, fault.For(ReasonFilter, "filter on %s has no operator; allowed are %s", Quote(property), operators)
+		return nil, fault.For(ReasonFilter, "filter on %s has no operator; allowed are %s", Quote(property), p.operators)
 	}
 	return s, nil
 }
 
 // misplaced says what is wrong with a key that is no range operator.
-func misplaced(property, key string, o object) error {
+func (p *parser) misplaced(property, key string, o object) error {
 	switch {
-	case slices.Contains(strings.Split(operators, ", "), key):
-		return pairRefused(property, o)
+	case slices.Contains(strings.Split(p.operators, ", "), key):
+		return p.pairRefused(property, o)
 	case strings.HasPrefix(key, "$"):
-		return fault.For(ReasonFilter, "filter on %s: there is no operator %s; allowed are %s", Quote(property), Quote(key), operators)
+		return fault.For(ReasonFilter, "filter on %s: there is no operator %s; allowed are %s", Quote(property), Quote(key), p.operators)
 	default:
-		return fault.For(ReasonFilter, `filter on %s: %s is not an operator (%s); for a nested property write the path %s`, Quote(property), Quote(key), operators, Quote(property+"."+key))
+		return fault.For(ReasonFilter, `filter on %s: %s is not an operator (%s); for a nested property write the path %s`, Quote(property), Quote(key), p.operators, Quote(property+"."+key))
 	}
 }
 
-func pairRefused(property string, o object) error {
+func (p *parser) pairRefused(property string, o object) error {
 	keys := make([]string, len(o))
 	for i, f := range o {
 		keys[i] = f.key
@@ -192,185 +339,10 @@ func pairRefused(property string, o object) error {
 	return fault.For(ReasonFilter, "filter on %s combines %s; only one lower bound ($gt, $gte) with one upper bound ($lt, $lte) can be combined", Quote(property), strings.Join(keys, ", "))
 }
 
-// decode reads the whole of raw as one JSON object of at most three levels: properties, operators, lists.
-func decode(raw []byte) (object, error) {
-	if !utf8.Valid(raw) {
-		return nil, fault.For(ReasonFilter, "filter is not valid UTF-8")
-	}
-	if at := loneSurrogate(raw); at >= 0 {
-		return nil, fault.For(ReasonFilter, "filter has a lone surrogate, %s, at byte %d; write whole characters", raw[at:at+6], at)
-	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	v, err := next(dec, 3)
-	if err == nil {
-		if _, trailing := dec.Token(); trailing != io.EOF {
-			err = errors.New("there is more after its end")
-		}
-	}
-	if f := fault.As(err); f != nil {
-		return nil, f
-	}
-	if err != nil {
-		return nil, fault.For(ReasonFilter, "filter is not valid JSON: %s", err.Error())
-	}
-	o, ok := v.(object)
-	if !ok {
-		return nil, fault.For(ReasonFilter, `filter is %s; it must be an object such as {"genre":"noir"}`, showJSON(v))
-	}
-	return o, nil
-}
-
-// next decodes one value with at most the given levels of arrays and objects.
-func next(dec *json.Decoder, levels int) (any, error) {
-	t, err := dec.Token()
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return nil, err
-	}
-	switch t := t.(type) {
-	case json.Delim:
-		if levels == 0 {
-			return nil, fault.For(ReasonFilter, "filter is nested deeper than 3 levels at byte %d; a filter is properties, operators and lists", dec.InputOffset())
-		}
-		if t == '[' {
-			return nextArray(dec, levels-1)
-		}
-		return nextObject(dec, levels-1)
-	case string:
-		return Value{typ: String, text: t}, nil
-	case bool:
-		return BooleanOf(t), nil
-	case json.Number:
-		n, err := strconv.ParseFloat(t.String(), 64)
-		if err != nil {
-			return nil, fault.For(ReasonFilter, "filter: number %s does not fit a 64-bit float, whose largest is about 1.8e308", Quote(t.String()))
-		}
-		return NumberOf(n), nil
-	default:
-		return Value{}, nil
-	}
-}
-
-func nextArray(dec *json.Decoder, levels int) (any, error) {
-	list := []any{}
-	for dec.More() {
-		v, err := next(dec, levels)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, v)
-	}
-	_, err := dec.Token()
-	return list, err
-}
-
-func nextObject(dec *json.Decoder, levels int) (any, error) {
-	o := object{}
-	seen := map[string]bool{}
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		key, ok := t.(string)
-		if !ok {
-			return nil, fmt.Errorf("a key is %v instead of a string", t)
-		}
-		if seen[key] {
-			return nil, fault.For(ReasonFilter, "filter has the key %s twice in one object; each key may appear once", Quote(key))
-		}
-		seen[key] = true
-		v, err := next(dec, levels)
-		if err != nil {
-			return nil, err
-		}
-		o = append(o, field{key, v})
-	}
-	_, err := dec.Token()
-	return o, err
-}
-
-// loneSurrogate returns where raw, JSON, escapes half of a surrogate pair; -1 if nowhere.
-// encoding/json would put U+FFFD in its place.
-func loneSurrogate(raw []byte) int {
-	for i := 0; i+1 < len(raw); i++ {
-		if raw[i] != '\\' {
-			continue
-		}
-		switch half := surrogate(raw[i:]); {
-		case half == low:
-			return i
-		case half == high && surrogate(raw[i+6:]) != low:
-			return i
-		case half == high:
-			i += 11
-		default:
-			i++ // past the escaped character, which may be a backslash
-		}
-	}
-	return -1
-}
-
-type half byte
-
-const (
-	none half = iota
-	high
-	low
-)
-
-// surrogate reports which half of a pair the escape at the start of b is.
-func surrogate(b []byte) half {
-	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
-		return none
-	}
-	code, err := strconv.ParseUint(string(b[2:6]), 16, 16)
-	switch {
-	case err != nil || code < 0xD800 || code > 0xDFFF:
-		return none
-	case code < 0xDC00:
-		return high
-	default:
-		return low
-	}
-}
-
 // cut returns the value as an index would see it.
 func (v Value) cut() Value {
 	v.text = cut(v.text)
 	return v
-}
-
-// appendJSON appends a decoded value as compact JSON.
-func appendJSON(to []byte, v any) []byte {
-	switch v := v.(type) {
-	case Value:
-		return v.append(to)
-	case []any:
-		to = append(to, '[')
-		for i, item := range v {
-			if i > 0 {
-				to = append(to, ',')
-			}
-			to = appendJSON(to, item)
-		}
-		return append(to, ']')
-	case object:
-		to = append(to, '{')
-		for i, f := range v {
-			if i > 0 {
-				to = append(to, ',')
-			}
-			to = append(AppendString(to, f.key), ':')
-			to = appendJSON(to, f.value)
-		}
-		return append(to, '}')
-	default:
-		panic(fmt.Sprintf("filter: %T in a decoded filter", v))
-	}
 }
 
 // Quote quotes a string for a message; a long one is cut.

@@ -17,38 +17,59 @@ type posting struct {
 // eighth of their own length, so that the copying stays in proportion.
 const sealAt = 1024
 
-func (p *posting) add(slot uint32) {
-	p.tail = append(p.tail, slot)
+// add appends a slot, and returns by how many bytes the memory grew.
+func (p *posting) add(slot uint32) (grown int64) {
+	p.tail = appendTo(p.tail, slot, &grown)
 	if len(p.tail) < sealAt || p.sealed != nil && uint64(len(p.tail)) < p.sealed.GetCardinality()/8 {
-		return
+		return grown
 	}
+	grown -= 4 * int64(cap(p.tail))
 	sealed := roaring.New()
 	if p.sealed != nil {
 		sealed = p.sealed.Clone()
+		grown -= int64(p.sealed.GetSizeInBytes())
 	}
 	sealed.AddMany(p.tail)
 	*p = posting{sealed: sealed}
+	return grown + int64(sealed.GetSizeInBytes())
 }
 
-func (p *posting) sizeBytes() int64 {
-	size := 4 * int64(cap(p.tail))
+func (p posting) count() uint64 {
+	n := uint64(len(p.tail))
 	if p.sealed != nil {
-		size += int64(p.sealed.GetSizeInBytes())
+		n += p.sealed.GetCardinality()
 	}
-	return size
+	return n
 }
 
-// union returns the slots of all lists, in a bitmap of the caller's own.
-func union(lists []posting) *roaring.Bitmap {
-	whole := roaring.New()
+// countIn returns how many slots of the list are in a bitmap.
+func (p posting) countIn(slots *roaring.Bitmap) int {
+	n := slots.AndCardinality(roaring.BitmapOf(p.tail...))
+	if p.sealed != nil {
+		n += slots.AndCardinality(p.sealed)
+	}
+	return int(n)
+}
+
+// union returns the slots of universe that are in one of the lists, in a bitmap of the caller's own.
+func union(lists []posting, universe *roaring.Bitmap) *roaring.Bitmap {
+	var sealed []*roaring.Bitmap
 	var loose []uint32
 	for _, p := range lists {
 		if p.sealed != nil {
-			whole.Or(p.sealed)
+			sealed = append(sealed, p.sealed)
 		}
 		loose = append(loose, p.tail...)
 	}
-	whole.Or(gather(loose))
+	whole := gather(loose)
+	whole.And(universe)
+	switch len(sealed) {
+	case 0:
+	case 1:
+		whole.Or(roaring.And(sealed[0], universe))
+	default:
+		whole.Or(roaring.And(roaring.FastOr(sealed...), universe))
+	}
 	return whole
 }
 
@@ -61,14 +82,32 @@ func gather(slots []uint32) *roaring.Bitmap {
 	if len(slots) == 0 {
 		return roaring.New()
 	}
+	if slices.IsSorted(slots) {
+		return roaring.BitmapOf(slots...)
+	}
 	highest := slices.Max(slots)
 	if uint64(len(slots))*denseAt < uint64(highest) {
 		slices.Sort(slots)
 		return roaring.BitmapOf(slots...)
 	}
-	set := make([]uint64, highest/64+1)
+	words := make([]uint64, highest/64+1)
 	for _, slot := range slots {
-		set[slot/64] |= 1 << (slot % 64)
+		words[slot/64] |= 1 << (slot % 64)
 	}
-	return roaring.FromDense(set, true)
+	return roaring.FromDense(words, true)
+}
+
+// Dense writes a bitmap as a bit set, one bit a slot, of as many slots as given;
+// higher ones are left out. The bit of a slot is words[slot/64]>>(slot%64)&1. It
+// uses the memory of words if that is long enough, and returns the bit set.
+func Dense(b *roaring.Bitmap, words []uint64, slots uint32) []uint64 {
+	n := int((uint64(slots) + 63) / 64)
+	words = slices.Grow(words[:0], n)[:n]
+	clear(words)
+	if !b.IsEmpty() && b.Maximum() >= slots {
+		b = b.Clone()
+		b.RemoveRange(uint64(slots), 1<<32)
+	}
+	b.WriteDenseTo(words)
+	return words
 }

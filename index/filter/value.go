@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -27,10 +28,10 @@ func (t Type) Valid() bool { return t == String || t == Number || t == Boolean }
 const MaxStringBytes = 64
 
 // Value is a metadata value as an index sees it. The zero value is absent.
-// Values are equal under == when a filter takes them for equal.
+// Values are equal under == when every filter takes them for equal.
 type Value struct {
-	typ    Type // "" = absent
-	text   string
+	typ    Type    // "" = absent, or a set
+	text   string  // of a set, its elements in ascending order, each behind a byte that has its length
 	number float64 // a boolean is 0 or 1
 }
 
@@ -48,13 +49,45 @@ func BooleanOf(b bool) Value {
 	return Value{typ: Boolean}
 }
 
-// IsAbsent reports whether there is no value.
+// SetOf returns the value of an array of strings: each cut to 64 bytes, in
+// ascending order, once. Of no strings it is absent.
+func SetOf(texts ...string) Value {
+	elements := make([]string, len(texts))
+	for i, s := range texts {
+		elements[i] = cut(s)
+	}
+	slices.Sort(elements)
+	var packed []byte
+	for _, s := range slices.Compact(elements) {
+		packed = append(append(packed, byte(len(s))), s...)
+	}
+	return Value{text: string(packed)}
+}
+
+// IsAbsent reports whether there is no value, as Cloudflare's language has it: a set is absent, too.
 func (v Value) IsAbsent() bool { return v.typ == "" }
 
-// Type returns the type of the value, "" if it is absent.
+// isSet reports whether v is what SetOf makes of some strings.
+func (v Value) isSet() bool { return v.typ == "" && v.text != "" }
+
+// Type returns the type of the value, "" if it is absent or a set.
 func (v Value) Type() Type { return v.typ }
 
-// JSON returns the value as JSON; absent is null.
+// Elements returns the strings of a set, in ascending order; none if v is not a set.
+func (v Value) Elements() []string {
+	if !v.isSet() {
+		return nil
+	}
+	var elements []string
+	for rest := v.text; rest != ""; {
+		end := 1 + int(rest[0])
+		elements = append(elements, rest[1:end])
+		rest = rest[end:]
+	}
+	return elements
+}
+
+// JSON returns the value as JSON; a set is an array, and absent is null.
 func (v Value) JSON() json.RawMessage { return v.append(nil) }
 
 func (v Value) append(to []byte) []byte {
@@ -65,9 +98,16 @@ func (v Value) append(to []byte) []byte {
 		return AppendNumber(to, v.number)
 	case Boolean:
 		return strconv.AppendBool(to, v.number != 0)
-	default:
+	}
+	elements := v.Elements()
+	if elements == nil {
 		return append(to, "null"...)
 	}
+	values := make([]Value, len(elements))
+	for i, s := range elements {
+		values[i] = StringOf(s)
+	}
+	return appendList(to, values)
 }
 
 // compare orders values: absent first, then by type, then by value. It is zero where == holds.
