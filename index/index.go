@@ -215,6 +215,7 @@ const (
 	ReasonTooManyMeta   fault.Reason = "metadata_index_too_many" // create: the limit is reached
 	ReasonConfig        fault.Reason = "index_config"            // dimensions or metric out of range
 	ReasonScope         fault.Reason = "scope"                   // outside what the caller may touch
+	ReasonSelection     fault.Reason = "selection"               // a mutation that does not say which records are meant
 	ReasonUnindexed     fault.Reason = "filter_unindexed"        // a mutation's filter needs a metadata index that does not exist
 	ReasonUpdate        fault.Reason = "metadata_update"         // a metadata update that says nothing, or two things at once
 )

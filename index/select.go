@@ -16,6 +16,10 @@ type Selection struct {
 	Prefix    string        // only ids that begin with it
 	Namespace string        // "" = all
 	Filter    filter.Filter // a record has no value for a property without metadata index
+
+	// All says that every record is meant. A mutation must say so: one without
+	// conditions is a mistake more often than not.
+	All bool
 }
 
 // IsAll reports whether a selection leaves nothing out.
@@ -33,10 +37,16 @@ func (s Selection) HasNamespace(namespace string) bool {
 	return s.Namespace == "" || s.Namespace == namespace
 }
 
-// Check refuses a selection for a mutation if its filter names a property without
-// metadata index. To a filter, no record has a value for it: {"a":{"$ne":1}}
-// would select them all.
+// Check refuses a selection for a mutation unless it says which records are meant.
+// A filter on a property without metadata index does not: to it no record has a
+// value, and {"a":{"$ne":1}} would select them all.
 func (s Selection) Check(indexes []MetadataIndex) error {
+	switch {
+	case s.IsAll() && !s.All:
+		return fault.For(ReasonSelection, "nothing says which records are meant; give ids, prefix, namespace or filter, or all: true for every record of the index")
+	case s.All && !s.IsAll():
+		return fault.For(ReasonSelection, "all: true means every record of the index, but there are conditions too; leave out all, or the conditions")
+	}
 	if missing := s.Unindexed(indexes); len(missing) > 0 {
 		return fault.For(ReasonUnindexed, "the filter names %s, which has no metadata index, so that nobody could tell which records are meant; create one, write the records again, and repeat the call", filter.Quote(missing[0]))
 	}

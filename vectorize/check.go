@@ -2,6 +2,7 @@ package vectorize
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -45,16 +46,37 @@ func checkRecord(r *index.Record, dimensions int, l Limits) error {
 	if err := checkNamespace(r.Namespace); err != nil {
 		return err
 	}
-	if l.MetadataBytes > 0 && len(r.Metadata) > l.MetadataBytes {
-		return fault.For(ReasonMetadata, `oversized metadata for vector id="%s"; the compact JSON representation of the metadata must not exceed %d bytes, got %d bytes`, r.ID, l.MetadataBytes, len(r.Metadata))
+	return checkMetadata(r.ID, r.Metadata, l)
+}
+
+// checkMetadata checks the metadata that a record is to have.
+func checkMetadata(id index.VectorID, metadata json.RawMessage, l Limits) error {
+	if l.MetadataBytes > 0 && len(metadata) > l.MetadataBytes {
+		return fault.For(ReasonMetadata, `oversized metadata for vector id="%s"; the compact JSON representation of the metadata must not exceed %d bytes, got %d bytes`, id, l.MetadataBytes, len(metadata))
 	}
-	if key, why := badKey(r.Metadata); why != "" {
-		return fault.For(ReasonMetadataKey, `invalid metadata for vector id="%s": the key %q %s`, r.ID, key, why)
-	}
-	if number := endlessNumber(r.Metadata); number != "" {
-		return fault.For(ReasonMetadataKey, `invalid metadata for vector id="%s": the number %.40s does not fit a 64-bit float, whose largest is about 1.8e308`, r.ID, number)
+	if what := metadataFault(metadata); what != "" {
+		return fault.For(ReasonMetadataKey, `invalid metadata for vector id="%s": %s`, id, what)
 	}
 	return nil
+}
+
+// checkSet checks the metadata that an update sets, whatever the records.
+func checkSet(metadata json.RawMessage) error {
+	if what := metadataFault(metadata); what != "" {
+		return fault.For(ReasonMetadataKey, "invalid metadata to set: %s", what)
+	}
+	return nil
+}
+
+// metadataFault says what is wrong with the keys or numbers of metadata, or "".
+func metadataFault(metadata json.RawMessage) string {
+	if key, why := badKey(metadata); why != "" {
+		return fmt.Sprintf("the key %q %s", key, why)
+	}
+	if number := endlessNumber(metadata); number != "" {
+		return fmt.Sprintf("the number %.40s does not fit a 64-bit float, whose largest is about 1.8e308", number)
+	}
+	return ""
 }
 
 func checkID(id index.VectorID) error {

@@ -142,9 +142,9 @@ func (r *rig) fails(x index.Index) {
 		"unindex":  func() error { _, err := x.DeleteMetadataIndex(ctx, "k"); return err },
 		"snapshot": func() error { _, err := x.Snapshot(ctx, io.Discard); return err },
 		"select":   func() error { _, err := x.Select(ctx, index.Selection{}, "", 1, index.Read{}); return err },
-		"erase":    func() error { _, err := x.DeleteSelected(ctx, index.Selection{}, index.Scope{}); return err },
+		"erase":    func() error { _, err := x.DeleteSelected(ctx, index.Selection{All: true}, index.Scope{}); return err },
 		"update": func() error {
-			_, err := x.UpdateMetadata(ctx, index.Selection{}, index.MetadataUpdate{Replace: true}, index.Scope{})
+			_, err := x.UpdateMetadata(ctx, index.Selection{All: true}, index.MetadataUpdate{Replace: true}, index.Scope{})
 			return err
 		},
 		"index": func() error {

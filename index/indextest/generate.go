@@ -232,6 +232,7 @@ func (g generator) selection() index.Selection {
 	if g.IntN(2) == 0 || s.IsAll() && g.IntN(20) > 0 {
 		s.Filter = g.filter(pick(g, properties[:2], properties[:5], properties)...)
 	}
+	s.All = s.IsAll() != (g.IntN(50) == 0)
 	return s
 }
 
@@ -300,7 +301,7 @@ func describeRecords(records []index.Record) string {
 }
 
 func describeSelection(s index.Selection) string {
-	return fmt.Sprintf("ids %q prefix %q namespace %q filter %s", s.IDs, s.Prefix, s.Namespace, s.Filter)
+	return fmt.Sprintf("all %v ids %q prefix %q namespace %q filter %s", s.All, s.IDs, s.Prefix, s.Namespace, s.Filter)
 }
 
 func describeScope(s index.Scope) string {

@@ -98,9 +98,9 @@ func unindexedScope(r *rig) {
 		"upsert": func() error { _, err := x.Upsert(r.Context(), []index.Record{rec("n", 1)}, s); return err },
 		"delete": func() error { _, err := x.Delete(r.Context(), []index.VectorID{"a"}, s); return err },
 		"select": func() error { _, err := x.Select(r.Context(), index.Selection{}, "", 5, read); return err },
-		"erase":  func() error { _, err := x.DeleteSelected(r.Context(), index.Selection{}, s); return err },
+		"erase":  func() error { _, err := x.DeleteSelected(r.Context(), index.Selection{All: true}, s); return err },
 		"update": func() error {
-			_, err := x.UpdateMetadata(r.Context(), index.Selection{}, index.MetadataUpdate{Replace: true}, s)
+			_, err := x.UpdateMetadata(r.Context(), index.Selection{All: true}, index.MetadataUpdate{Replace: true}, s)
 			return err
 		},
 	}

@@ -47,7 +47,7 @@ var selections = []struct {
 	selection    index.Selection
 	want         string
 }{
-	{name: "all", want: "a1 a2 a3 b1 b2 b3 c1 c2 c3"},
+	{name: "all", selection: index.Selection{All: true}, want: "a1 a2 a3 b1 b2 b3 c1 c2 c3"},
 	{name: "a prefix", selection: index.Selection{Prefix: "b"}, want: "b1 b2 b3"},
 	{name: "a prefix that is an id", selection: index.Selection{Prefix: "b2"}, want: "b2"},
 	{name: "a prefix of nothing", selection: index.Selection{Prefix: "b22"}},
@@ -168,9 +168,15 @@ var selectionTests = []test{
 			}
 		})
 	}},
-	{"a mutation by a filter without metadata index is refused", func(r *rig) {
+	{"a mutation that does not say which records are meant is refused", func(r *rig) {
 		x := r.shelves()
 		before := r.info(x, index.Read{})
+		for word, s := range map[string]index.Selection{"all: true": {}, "conditions": {All: true, Prefix: "a"}, "leave out": {All: true, IDs: []index.VectorID{}}} {
+			_, err := x.DeleteSelected(r.Context(), s, index.Scope{})
+			r.refused(err, fault.Invalid, index.ReasonSelection, word)
+			_, err = x.UpdateMetadata(r.Context(), s, index.MetadataUpdate{Replace: true}, index.Scope{})
+			r.refused(err, fault.Invalid, index.ReasonSelection, word)
+		}
 		s := index.Selection{Filter: r.parse(`{"nr":{"$ne":3}}`)}
 		_, err := x.DeleteSelected(r.Context(), s, index.Scope{})
 		r.refused(err, fault.Invalid, index.ReasonUnindexed, `"nr"`)
@@ -196,7 +202,7 @@ var selectionTests = []test{
 		x := r.shelves()
 		before := r.info(x, index.Read{})
 		no := errors.New("no")
-		_, err := x.UpdateMetadata(r.Context(), index.Selection{}, index.MetadataUpdate{Set: []byte(`{"k":1}`), Admit: func(id index.VectorID, metadata json.RawMessage) error {
+		_, err := x.UpdateMetadata(r.Context(), index.Selection{All: true}, index.MetadataUpdate{Set: []byte(`{"k":1}`), Admit: func(id index.VectorID, metadata json.RawMessage) error {
 			if id == "b3" && string(metadata) == `{"nr":3,"kind":"b","k":1}` {
 				return no
 			}
@@ -217,7 +223,7 @@ var selectionTests = []test{
 			`{"a":1`:     {Set: []byte(`{"a":1`)},
 			`{"a":1} {}`: {Replace: true, Set: []byte(`{"a":1} {}`)},
 		} {
-			_, err := x.UpdateMetadata(r.Context(), index.Selection{}, u, index.Scope{})
+			_, err := x.UpdateMetadata(r.Context(), index.Selection{All: true}, u, index.Scope{})
 			if f := fault.As(err); f == nil || f.Kind != fault.Invalid || !contains(f.Error(), word) {
 				r.Errorf("%s: %v", word, err)
 			}
@@ -228,9 +234,9 @@ var selectionTests = []test{
 		x := r.shelves()
 		ctx, cancel := context.WithCancel(r.Context())
 		cancel()
-		_, err := x.DeleteSelected(ctx, index.Selection{}, index.Scope{})
+		_, err := x.DeleteSelected(ctx, index.Selection{All: true}, index.Scope{})
 		r.refused(err, fault.Canceled, "")
-		_, err = x.UpdateMetadata(ctx, index.Selection{}, index.MetadataUpdate{Replace: true}, index.Scope{})
+		_, err = x.UpdateMetadata(ctx, index.Selection{All: true}, index.MetadataUpdate{Replace: true}, index.Scope{})
 		r.refused(err, fault.Canceled, "")
 		if info := r.info(x, index.Read{}); info.Count != 9 {
 			r.Errorf("%d records, want 9", info.Count)
@@ -287,7 +293,7 @@ func updatesInScope(r *rig) {
 	for _, u := range []index.MetadataUpdate{
 		{Set: []byte(`{"owner":"you"}`)}, {Set: []byte(`{"owner":["me"]}`)}, {Remove: []string{"owner"}}, {Replace: true}, {Replace: true, Set: []byte(`{"k":1}`)},
 	} {
-		_, err := x.UpdateMetadata(r.Context(), index.Selection{}, u, mine)
+		_, err := x.UpdateMetadata(r.Context(), index.Selection{All: true}, u, mine)
 		r.refused(err, fault.Forbidden, index.ReasonScope, `"a"`)
 	}
 	r.same(differentInfo(r.info(x, index.Read{}), before))

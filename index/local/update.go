@@ -2,10 +2,8 @@ package local
 
 import (
 	"context"
-	"encoding/json"
 
 	"nearside/disk"
-	"nearside/fault"
 	"nearside/index"
 )
 
@@ -27,7 +25,7 @@ func (s *store) updateMetadata(ctx context.Context, sel index.Selection, u index
 	if err != nil {
 		return index.Mutation{}, err
 	}
-	return s.mutate(ctx, func(tx *disk.Tx, c *change) error {
+	return s.mutateAlone(ctx, func(tx *disk.Tx, c *change) error {
 		gate, err := newScopeGate(tx, within)
 		if err != nil {
 			return err
@@ -83,20 +81,23 @@ func (w *revision) revise(old slot) error {
 	if err := w.gate.checkNew(r); err != nil {
 		return err
 	}
-	at, err := w.change.takeSlot()
-	if err != nil {
-		return err
-	}
 	if err := killRecord(w.tx, old, w.change.mutation.Sequence); err != nil {
 		return err
 	}
 	w.change.killed = append(w.change.killed, old)
-	vector, err := w.copy(old, at, r.Metadata)
+	at, err := w.change.takeSlot()
 	if err != nil {
 		return err
 	}
-	w.change.added = append(w.change.added, addition{slot: at, record: r})
-	w.pending = append(w.pending, vector)
+	if err := w.complete(r, old); err != nil {
+		return err
+	}
+	if err := insertRecord(w.tx, at, w.change.mutation.Sequence, r); err != nil {
+		return err
+	}
+	w.pending = append(w.pending, r.Values)
+	// What is kept until the commit is what memory learns of the version.
+	w.change.added = append(w.change.added, addition{slot: at, record: &index.Record{ID: r.ID, Namespace: r.Namespace, Metadata: r.Metadata}})
 	if len(w.pending)*w.store.rows.stride >= putBytes {
 		return w.flush()
 	}
@@ -113,33 +114,26 @@ func (w *revision) read(at slot) (*index.Record, error) {
 	return r, err
 }
 
-// copy writes a version like an old one, but for its metadata, and returns its vector.
-func (w *revision) copy(old, at slot, metadata json.RawMessage) ([]float32, error) {
-	var text any
-	if metadata != nil {
-		text = string(metadata)
-	}
-	err := w.tx.Exec(`INSERT INTO records (slot, born, died, sum, id, namespace, metadata, title, text)
-		SELECT ?, ?, NULL, sum, id, namespace, ?, title, text FROM records WHERE slot = ?`,
-		int64(at), uint64(w.change.mutation.Sequence), text, int64(old))
+// complete adds vector, title and text of a version.
+func (w *revision) complete(r *index.Record, at slot) error {
+	err := w.tx.Each(`SELECT title, text FROM records WHERE slot = ?`, func(row *disk.Row) error {
+		r.Title, r.Text = row.Text(0), row.Text(1)
+		return nil
+	}, int64(at))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := w.tx.Exec(`INSERT INTO vectors (slot, data) SELECT ?, data FROM vectors WHERE slot = ?`, int64(at), int64(old)); err != nil {
-		return nil, err
-	}
-	vector := make([]float32, w.store.config.Dimensions)
-	found := false
-	err = w.tx.Each(`SELECT data FROM vectors WHERE slot = ?`, func(r *disk.Row) error {
-		if found = len(r.Blob(0)) == 4*len(vector); found {
-			decodeVector(vector, r.Blob(0))
+	err = w.tx.Each(`SELECT data FROM vectors WHERE slot = ?`, func(row *disk.Row) error {
+		if data := row.Blob(0); len(data) == 4*w.store.config.Dimensions {
+			r.Values = make([]float32, w.store.config.Dimensions)
+			decodeVector(r.Values, data)
 		}
 		return nil
 	}, int64(at))
-	if err == nil && !found {
-		err = w.store.damaged("%s has lost the vector of slot %d; restore it from a snapshot", w.store.db.Path(), old)
+	if err == nil && r.Values == nil {
+		err = w.store.damaged("%s has lost the vector of record %q, slot %d; restore it from a snapshot", w.store.db.Path(), r.ID, at)
 	}
-	return vector, err
+	return err
 }
 
 // flush writes the rows of the versions that have none yet.
@@ -147,27 +141,5 @@ func (w *revision) flush() error {
 	first := w.change.slots - slot(len(w.pending))
 	err := w.store.putVectors(first, w.pending)
 	w.pending = w.pending[:0]
-	return err
-}
-
-// takeSlot takes the next free slot for a new version.
-func (c *change) takeSlot() (slot, error) {
-	if c.slots >= maxSlots {
-		return 0, fault.New(fault.Unavailable, "the index has numbered %d versions of records, which is the most; restart nearside, which frees the numbers of those that are gone", c.slots)
-	}
-	c.slots++
-	return c.slots - 1, nil
-}
-
-// putVectors writes rows. No view knows their slots before the commit; if there is
-// none, the next mutation overwrites them.
-func (s *store) putVectors(first slot, vectors [][]float32) error {
-	if len(vectors) == 0 {
-		return nil
-	}
-	err := s.rows.put(first, vectors...)
-	if err != nil && fault.As(err) == nil {
-		err = fault.New(fault.Unavailable, "%s cannot be written; nothing was changed, reading goes on, and so will writing when the disk works", s.dir.Path(rowsFile)).Because(err)
-	}
 	return err
 }

@@ -32,8 +32,19 @@ type addition struct {
 // Callers at the same time share a transaction: fill must look at the database,
 // not at memory, which knows nothing of those before it in the same transaction.
 func (s *store) mutate(ctx context.Context, fill func(tx *disk.Tx, c *change) error) (index.Mutation, error) {
+	return s.mutateIn(ctx, s.db.Update, fill)
+}
+
+// mutateAlone is mutate for mutations that may concern very many records: others wait.
+func (s *store) mutateAlone(ctx context.Context, fill func(tx *disk.Tx, c *change) error) (index.Mutation, error) {
+	return s.mutateIn(ctx, s.db.UpdateAlone, fill)
+}
+
+type transaction func(ctx context.Context, fn func(tx *disk.Tx) error, committed func()) error
+
+func (s *store) mutateIn(ctx context.Context, update transaction, fill func(tx *disk.Tx, c *change) error) (index.Mutation, error) {
 	id, c := uuid.NewString(), new(change)
-	err := s.db.Update(ctx, func(tx *disk.Tx) error {
+	err := update(ctx, func(tx *disk.Tx) error {
 		before, found, err := readState(tx)
 		if err != nil {
 			return err
@@ -89,17 +100,22 @@ func (s *store) put(ctx context.Context, batch []index.Record, counting func([]i
 	})
 }
 
-// putRows writes the rows of the records that a mutation adds. No view knows their
-// slots before the commit; if there is none, the next mutation overwrites them.
+// putRows writes the rows of the records that a mutation adds.
 func (s *store) putRows(c *change) error {
-	if len(c.added) == 0 {
-		return nil
-	}
 	vectors := make([][]float32, len(c.added))
 	for i, a := range c.added {
 		vectors[i] = a.record.Values
 	}
-	err := s.rows.put(c.added[0].slot, vectors...)
+	return s.putVectors(c.slots-slot(len(vectors)), vectors)
+}
+
+// putVectors writes rows. No view knows their slots before the commit; if there is
+// none, the next mutation overwrites them.
+func (s *store) putVectors(first slot, vectors [][]float32) error {
+	if len(vectors) == 0 {
+		return nil
+	}
+	err := s.rows.put(first, vectors...)
 	if err != nil && fault.As(err) == nil {
 		err = fault.New(fault.Unavailable, "%s cannot be written; nothing was changed, reading goes on, and so will writing when the disk works", s.dir.Path(rowsFile)).Because(err)
 	}
@@ -126,16 +142,24 @@ func (s *store) putOne(tx *disk.Tx, c *change, r *index.Record, gate *scopeGate,
 	if err := gate.checkNew(r); err != nil {
 		return err
 	}
-	if c.slots >= maxSlots {
-		return fault.New(fault.Unavailable, "the index has numbered %d versions of records, which is the most; restart nearside, which frees the numbers of those that are gone", c.slots)
+	at, err := c.takeSlot()
+	if err != nil {
+		return err
 	}
-	at := c.slots
 	if err := insertRecord(tx, at, c.mutation.Sequence, r); err != nil {
 		return err
 	}
 	c.added = append(c.added, addition{slot: at, record: r})
-	c.slots++
 	return nil
+}
+
+// takeSlot takes the next free slot for a new version.
+func (c *change) takeSlot() (slot, error) {
+	if c.slots >= maxSlots {
+		return 0, fault.New(fault.Unavailable, "the index has numbered %d versions of records, which is the most; restart nearside, which frees the numbers of those that are gone", c.slots)
+	}
+	c.slots++
+	return c.slots - 1, nil
 }
 
 // delete removes records by id.
