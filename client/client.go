@@ -35,6 +35,12 @@ type Client struct {
 	HTTP    *http.Client
 }
 
+// ReasonContentType is the reason of a refusal because of the body's content type.
+const ReasonContentType fault.Reason = "content_type"
+
+// codeContentType is how Cloudflare refuses the content type of an upload.
+const codeContentType = 1005
+
 // maxAttempts bounds the retries of a call that the server keeps refusing as busy.
 const maxAttempts = 8
 
@@ -167,6 +173,9 @@ func refusal(res *http.Response) error {
 		message = fmt.Sprintf("%s (code %d)", first.Message, first.Code)
 	}
 	f := fault.New(kindOf(res.StatusCode), "%s", message)
+	if len(envelope.Errors) > 0 && envelope.Errors[0].Code == codeContentType {
+		f.Reason = ReasonContentType
+	}
 	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil {
 		f.RetryAfter = time.Duration(seconds) * time.Second
 	}

@@ -9,7 +9,8 @@
 // A batch that the server refuses because of what is in it is split until the
 // guilty records are alone; each is reported with its file, line and reason,
 // and the rest is loaded. Loading the same file again changes nothing, because
-// records are upserted by id. A failure that is not about a record (no server,
+// records are upserted by id. Vectors travel in the binary form of package bulk
+// where the server takes it. A failure that is not about a record (no server,
 // no such index, a wrong key) ends the load.
 package ingest
 
@@ -24,6 +25,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"nearside/bulk"
 	"nearside/client"
 	"nearside/fault"
 )
@@ -97,6 +99,7 @@ type load struct {
 	total                      int64
 	read                       atomic.Int64
 	loaded, refused, shortened atomic.Int64
+	linesOnly                  atomic.Bool // the server takes lines only
 }
 
 func (l *load) report() Report {
@@ -139,6 +142,15 @@ func aboutContent(err error) bool {
 }
 
 func (l *load) post(ctx context.Context, kind kind, lines []line) error {
+	if kind == vectors && !l.linesOnly.Load() {
+		if batch, ok := asBatch(lines); ok {
+			err := l.Client.Send(ctx, http.MethodPost, kind.path(l.Index), bulk.ContentType, batch, nil)
+			if f := fault.As(err); f == nil || f.Reason != client.ReasonContentType {
+				return err
+			}
+			l.linesOnly.Store(true) // a server that does not know the form
+		}
+	}
 	var body bytes.Buffer
 	for _, line := range lines {
 		body.Write(line.raw)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"sync"
 	"testing"
 
+	"nearside/bulk"
 	"nearside/client"
 	"nearside/fault"
 	"nearside/ingest"
@@ -31,6 +33,8 @@ type refusing struct {
 	batches int
 	busy    int // refuse this many calls as busy first
 	broken  bool
+	old     bool            // knows lines only
+	types   map[string]bool // content types of the batches that were stored
 }
 
 func (s *refusing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -52,24 +56,62 @@ func (s *refusing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.batches++
 	s.paths[r.URL.Path] = true
-	var ids []string
-	for lines := bufio.NewScanner(r.Body); lines.Scan(); {
-		var record struct{ ID string }
-		if err := json.Unmarshal(lines.Bytes(), &record); err != nil || strings.HasPrefix(record.ID, "bad") {
-			refuse(http.StatusBadRequest, "bad record "+record.ID)
-			return
-		}
-		ids = append(ids, record.ID)
+	contentType := r.Header.Get("Content-Type")
+	if contentType != "application/x-ndjson" && s.old {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"success":false,"errors":[{"code":1005,"message":"vectorize.unknown_content_type"}],"messages":[],"result":null}`)
+		return
 	}
+	read := idsOfLines
+	if contentType == bulk.ContentType {
+		read = idsOfRows
+	}
+	ids, bad := read(r.Body)
+	if bad != nil {
+		refuse(http.StatusBadRequest, "bad record "+*bad)
+		return
+	}
+	s.types[contentType] = true
 	for _, id := range ids {
 		s.stored[id]++
 	}
 	fmt.Fprint(w, `{"success":true,"errors":[],"messages":[],"result":{"truncated":[{"id":"long","dropped":7}]}}`)
 }
 
+// idsOfLines returns the ids of the records, or the first bad one.
+func idsOfLines(body io.Reader) (ids []string, bad *string) {
+	for lines := bufio.NewScanner(body); lines.Scan(); {
+		var record struct{ ID string }
+		if err := json.Unmarshal(lines.Bytes(), &record); err != nil || strings.HasPrefix(record.ID, "bad") {
+			return nil, &record.ID
+		}
+		ids = append(ids, record.ID)
+	}
+	return ids, nil
+}
+
+// idsOfRows is idsOfLines for the binary form.
+func idsOfRows(body io.Reader) (ids []string, bad *string) {
+	r, err := bulk.NewReader(body)
+	for err == nil {
+		var row bulk.Row
+		if row, err = r.Next(nil); err == nil && strings.HasPrefix(row.ID, "bad") {
+			return nil, &row.ID
+		}
+		if err == nil {
+			ids = append(ids, row.ID)
+		}
+	}
+	if err != io.EOF {
+		damaged := err.Error()
+		return nil, &damaged
+	}
+	return ids, nil
+}
+
 func serve(t *testing.T) (*refusing, *client.Client) {
 	t.Helper()
-	s := &refusing{stored: map[string]int{}, paths: map[string]bool{}}
+	s := &refusing{stored: map[string]int{}, paths: map[string]bool{}, types: map[string]bool{}}
 	listening := httptest.NewServer(s)
 	t.Cleanup(listening.Close)
 	return s, &client.Client{URL: listening.URL}

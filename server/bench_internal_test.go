@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"nearside/bulk"
 	"nearside/catalog"
 	"nearside/disk"
 	"nearside/fault"
@@ -44,11 +45,24 @@ func BenchmarkQueryOverHTTP(b *testing.B) {
 func BenchmarkUploadOverHTTP(b *testing.B) {
 	w := dialServer(b, Parts{Vectorize: instantService(b)})
 	var lines strings.Builder
-	for i := range 1000 {
-		fmt.Fprintf(&lines, `{"id":"record-%07d","values":%s,"metadata":{"genre":"noir","year":1944}}`+"\n", i, floatsOf(uint64(i)))
+	rows := make([]bulk.Row, 1000)
+	for i := range rows {
+		r := bulk.Row{ID: fmt.Sprintf("record-%07d", i), Metadata: []byte(`{"genre":"noir","year":1944}`)}
+		values := floatsOf(uint64(i))
+		if err := json.Unmarshal([]byte(values), &r.Values); err != nil {
+			b.Fatal(err)
+		}
+		fmt.Fprintf(&lines, `{"id":%q,"values":%s,"metadata":%s}`+"\n", r.ID, values, r.Metadata)
+		rows[i] = r
 	}
-	b.SetBytes(int64(lines.Len()))
-	w.repeat(b, httpRequest("POST", v2+"/films/upsert", typeNDJSON, lines.String()))
+	batch, err := bulk.Append(nil, benchDimensions, rows)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("lines", func(b *testing.B) { w.repeat(b, httpRequest("POST", v2+"/films/upsert", typeNDJSON, lines.String())) })
+	b.Run("rows", func(b *testing.B) {
+		w.repeat(b, httpRequest("POST", v2+"/films/upsert", bulk.ContentType, string(batch)))
+	})
 }
 
 // floatsOf is an array of numbers as a client writes float32.

@@ -1,0 +1,4 @@
+package ingest
+
+// AsRow is asRow for the tests.
+var AsRow = asRow
