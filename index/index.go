@@ -204,6 +204,16 @@ type Page struct {
 	Unindexed []string // filter properties without a metadata index: no record has a value for them
 }
 
+// Facets is how often the values of a property occur, as its metadata index sees them.
+type Facets struct {
+	Type     filter.Type    // of the metadata index
+	Values   []filter.Facet // most frequent first, equally frequent ones ascending; each string of an array counts
+	Distinct int            // how many different values there are
+	Total    int            // records in the selection, with a value or without
+
+	Unindexed []string // filter properties without a metadata index: no record has a value for them
+}
+
 // Reasons of the faults an index reports.
 const (
 	ReasonDimensions    fault.Reason = "vector_dimensions"       // a record's vector has the wrong length
@@ -249,6 +259,9 @@ type Index interface {
 	// Select is List for the records of a selection. A count of 0 asks for Page.Total only.
 	// The pages of one listing are asked for with the same selection.
 	Select(ctx context.Context, s Selection, cursor string, count int, r Read) (Page, error)
+	// Facets counts the values that the records of a selection have for a property with a
+	// metadata index, and returns the most frequent ones, at most most.
+	Facets(ctx context.Context, property string, s Selection, most int, r Read) (Facets, error)
 	// Query returns the TopK nearest records.
 	Query(ctx context.Context, q Query, r Read) (Result, error)
 	// MetadataIndexes lists the metadata indexes, oldest first.

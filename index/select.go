@@ -60,6 +60,14 @@ func (s Selection) Unindexed(indexes []MetadataIndex) []string {
 	})
 }
 
+// CheckFacets reports why there cannot be most facets.
+func CheckFacets(most int) error {
+	if most < 1 {
+		return fault.New(fault.Invalid, "the number of facets is %d; it must be at least 1", most)
+	}
+	return nil
+}
+
 // CheckSelect reports why a page of a selection cannot have count ids.
 func CheckSelect(count int) error {
 	if count < 0 {

@@ -143,6 +143,7 @@ func (r *rig) fails(x index.Index) {
 		"snapshot": func() error { _, err := x.Snapshot(ctx, io.Discard); return err },
 		"select":   func() error { _, err := x.Select(ctx, index.Selection{}, "", 1, index.Read{}); return err },
 		"erase":    func() error { _, err := x.DeleteSelected(ctx, index.Selection{All: true}, index.Scope{}); return err },
+		"facets":   func() error { _, err := x.Facets(ctx, "k", index.Selection{}, 1, index.Read{}); return err },
 		"update": func() error {
 			_, err := x.UpdateMetadata(ctx, index.Selection{All: true}, index.MetadataUpdate{Replace: true}, index.Scope{})
 			return err

@@ -98,7 +98,7 @@ func (g generator) metadata() json.RawMessage {
 		}
 		value := g.scalar(p)
 		if g.IntN(12) == 0 {
-			value = pick(g, "[1]", `["a"]`, `{"s":"a"}`, "{}")
+			value = pick(g, "[1]", `["a"]`, `["b","a",1]`, `{"s":"a"}`, "{}")
 		}
 		if name, nested := strings.CutPrefix(p, "o."); nested {
 			inner = append(inner, fmt.Sprintf("%q:%s", name, value))
@@ -119,7 +119,14 @@ func (g generator) filter(properties ...string) filter.Filter {
 		conditions = append(conditions, fmt.Sprintf("%q: %s", properties[i], g.condition(properties[i])))
 	}
 	text := "{" + strings.Join(conditions, " , ") + "}"
-	f, err := filter.Parse([]byte(text))
+	switch g.IntN(8) {
+	case 0:
+		text = `{"$not": ` + text + `}`
+	case 1:
+		property := pick(g, properties...)
+		text = fmt.Sprintf(`{"$or": [%s, {%q: %s}], %q: {"$exists": %v}}`, text, property, g.condition(property), pick(g, properties...), g.IntN(2) == 0)
+	}
+	f, err := filter.ParseExtended([]byte(text))
 	if err != nil {
 		panic(fmt.Sprintf("indextest: generated the filter %s: %v", text, err))
 	}

@@ -101,8 +101,10 @@ func (s *session) step() {
 		s.compareGet()
 	case n < 76:
 		s.compareList()
-	case n < 80:
+	case n < 79:
 		s.compareSelect()
+	case n < 80:
+		s.compareFacets()
 	case n < 86:
 		s.compareInfo()
 	case n < 90:
@@ -215,6 +217,18 @@ func (s *session) compareSelect() {
 	want, wantErr := s.truth.Select(s.Context(), sel, "", count, r)
 	if !s.bothFailed(gotErr, wantErr) {
 		s.same(differentPage(got, want))
+	}
+}
+
+// compareFacets counts the values of a property.
+func (s *session) compareFacets() {
+	s.Helper()
+	property, sel, r, most := pick(s.generator, properties...), s.selection(), s.read(), 1+s.IntN(5)
+	s.did("%d facets of %s of %s, %s", most, property, describeSelection(sel), describeRead(r))
+	got, gotErr := s.tested.Facets(s.Context(), property, sel, most, r)
+	want, wantErr := s.truth.Facets(s.Context(), property, sel, most, r)
+	if !s.bothFailed(gotErr, wantErr) && fmt.Sprint(got) != fmt.Sprint(want) {
+		s.Fatalf("facets %v, want %v", got, want)
 	}
 }
 

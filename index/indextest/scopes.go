@@ -99,6 +99,7 @@ func unindexedScope(r *rig) {
 		"delete": func() error { _, err := x.Delete(r.Context(), []index.VectorID{"a"}, s); return err },
 		"select": func() error { _, err := x.Select(r.Context(), index.Selection{}, "", 5, read); return err },
 		"erase":  func() error { _, err := x.DeleteSelected(r.Context(), index.Selection{All: true}, s); return err },
+		"facets": func() error { _, err := x.Facets(r.Context(), "k", index.Selection{}, 1, read); return err },
 		"update": func() error {
 			_, err := x.UpdateMetadata(r.Context(), index.Selection{All: true}, index.MetadataUpdate{Replace: true}, s)
 			return err

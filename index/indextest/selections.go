@@ -230,6 +230,18 @@ var selectionTests = []test{
 		}
 	}},
 	{"mutations of selections at the same time lose nothing of each other", racingSelections},
+	{"facets count the values of what is selected", countedFacets},
+	{"facets need a metadata index and a number", func(r *rig) {
+		x := r.shelves()
+		_, err := x.Facets(r.Context(), "nr", index.Selection{}, 5, index.Read{})
+		r.refused(err, fault.NotFound, index.ReasonNoMetadata, `"nr"`)
+		_, err = x.Facets(r.Context(), "kind", index.Selection{}, 0, index.Read{})
+		r.refused(err, fault.Invalid, "", "0")
+		got := must(x.Facets(r.Context(), "kind", index.Selection{Filter: r.parse(`{"nr":3}`)}, 5, index.Read{}))(r)
+		if got.Total != 0 || len(got.Values) != 0 || !slices.Equal(got.Unindexed, []string{"nr"}) {
+			r.Errorf("got %+v", got)
+		}
+	}},
 	{"a canceled mutation of a selection changes nothing", func(r *rig) {
 		x := r.shelves()
 		ctx, cancel := context.WithCancel(r.Context())
@@ -355,4 +367,56 @@ func raceOnce(ctx context.Context, x index.Index, writer, round int) error {
 		return fmt.Errorf("round %d: %d of 1 deleted, %w", round, m.Changed, err)
 	}
 	return nil
+}
+
+func countedFacets(r *rig) {
+	x := r.create(1, index.Euclidean)
+	r.upsert(x, with(rec("old", 1), `{"s":"a","n":1,"b":true}`))
+	for property, t := range map[string]filter.Type{"s": filter.String, "n": filter.Number, "b": filter.Boolean, "o.s": filter.String} {
+		r.indexMetadata(x, property, t, property == "o.s")
+	}
+	r.upsert(x,
+		with(in("eu", rec("a1", 1)), `{"s":"b","n":2.5,"b":true,"o":{"s":"x"}}`),
+		with(in("eu", rec("a2", 1)), `{"s":"a","n":-1,"b":false}`),
+		with(rec("a3", 1), `{"s":["c","a","c",7],"n":"2.5","b":null}`),
+		with(rec("b1", 1), `{"s":"c","n":2.5,"b":false}`),
+		rec("b2", 1))
+	r.upsert(x, with(rec("b1", 1), `{"s":"b","n":25e-1,"b":false}`))
+	cases := []struct {
+		property  string
+		selection index.Selection
+		most      int
+		want      string
+	}{
+		{"s", index.Selection{}, 9, `a:2 b:2 c:1 of 3 in 6`},
+		{"s", index.Selection{}, 1, `a:2 of 3 in 6`},
+		{"s", index.Selection{Prefix: "a"}, 9, `a:2 b:1 c:1 of 3 in 3`},
+		{"s", index.Selection{Namespace: "eu", Prefix: "a2"}, 9, `a:1 of 1 in 1`},
+		{"n", index.Selection{}, 9, `2.5:2 -1:1 of 2 in 6`},
+		{"n", index.Selection{Filter: r.parse(`{"b":{"$ne":null}}`)}, 9, `2.5:2 -1:1 of 2 in 3`},
+		{"b", index.Selection{}, 9, `false:2 true:1 of 2 in 6`},
+		{"b", index.Selection{IDs: []index.VectorID{"b2", "old"}}, 9, `of 0 in 2`},
+		{"o.s", index.Selection{}, 9, `x:1 of 1 in 6`},
+	}
+	for range 2 {
+		for _, c := range cases {
+			r.facets(x, c.property, c.selection, c.most, index.Read{}, c.want)
+		}
+		r.facets(x, "s", index.Selection{}, 9, index.Read{Within: eu}, `a:1 b:1 of 2 in 2`)
+		r.facets(x, "s", index.Selection{}, 9, index.Read{Within: index.Scope{Filter: r.parse(`{"b":false}`)}}, `a:1 b:1 of 2 in 2`)
+		x = r.restart(x, 1)
+	}
+}
+
+// facets fails the test unless the facets are those wanted.
+func (r *rig) facets(x index.Index, property string, s index.Selection, most int, read index.Read, want string) {
+	r.Helper()
+	f := must(x.Facets(r.Context(), property, s, most, read))(r)
+	got := ""
+	for _, v := range f.Values {
+		got += fmt.Sprintf("%s:%d ", strings.Trim(string(v.Value.JSON()), `"`), v.Count)
+	}
+	if got += fmt.Sprintf("of %d in %d", f.Distinct, f.Total); got != want {
+		r.Errorf("%s of %s: %s, want %s", property, describeSelection(s), got, want)
+	}
 }
