@@ -32,7 +32,7 @@ func encodeGeneric(x []float32, offset, factor float32, code []byte, s *sums) {
 		}
 		rounded := float32(clipped + magic)
 		whole := int32(int8(math.Float32bits(rounded)))
-		code[i] = byte(whole) ^ 0x80
+		code[i] = byte(whole + zero)
 		s.squares += whole * whole
 		e := float32(v - float32(rounded-magic))
 		s.errors[i%lanes] += float32(e * e)
@@ -87,7 +87,7 @@ func encodeFar(x []float32, factor float64, code []byte, s *sums) {
 // fill writes the code of zeros.
 func fill(code []byte) {
 	for i := range code {
-		code[i] = 0x80
+		code[i] = zero
 	}
 }
 

@@ -45,6 +45,9 @@ import (
 // limit is the largest number of a code. -128 is left out, so that codes can be negated.
 const limit = 127
 
+// zero is the byte of the number 0.
+const zero = 128
+
 // Codec says how the vectors of one index become codes. The zero value is none; Train
 // and Parse return one. It never changes, and may be used from any goroutine.
 type Codec struct {
@@ -56,11 +59,11 @@ type Codec struct {
 	Error      float32 // the mean squared error of a value in training, in squared units of a code
 }
 
-// The range of scales. The least is that of an index whose values span all of
-// float32; the greatest keeps every product with a lost digit of a value far below 1.
+// The range of scales: what float32 can hold with room. Values that span all of
+// float32 have the least; of those that are all below 2^-113 the greatest makes small codes.
 const (
 	minScale = 0x1p-122
-	maxScale = 0x1p100
+	maxScale = 0x1p120
 )
 
 // Stride is how many bytes a code has: the dimensions, filled up to whole lines of the cache.
@@ -101,6 +104,12 @@ const liftUnit = 256
 func (c *Codec) lift(squares int32) int32 {
 	r := float64(c.Radius)
 	return int32(math.Sqrt(max(0, r*r-float64(squares)))*liftUnit + .5)
+}
+
+// squaresOf returns the sum of the squares of a code from its lift; of one longer than Radius, that of Radius.
+func (c *Codec) squaresOf(lift int32) float64 {
+	l := float64(lift) / liftUnit
+	return max(0, float64(c.Radius)*float64(c.Radius)-l*l)
 }
 
 // upward rounds a number that is not negative to a float32 above it.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"nearside/index"
-	"nearside/index/local/quant"
 	"nearside/index/local/vek"
 )
 
@@ -28,7 +27,9 @@ func TestMain(m *testing.M) {
 
 var metrics = []index.Metric{index.Cosine, index.Euclidean, index.DotProduct}
 
-func random() *rand.Rand { return rand.New(rand.NewPCG(*seed, 1)) }
+func random() *rand.Rand { return seeded(*seed) }
+
+func seeded(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
 
 // normal returns n vectors of normally distributed numbers.
 func normal(r *rand.Rand, n, dimensions int, mean, deviation float64) [][]float32 {
@@ -40,15 +41,6 @@ func normal(r *rand.Rand, n, dimensions int, mean, deviation float64) [][]float3
 		}
 	}
 	return vectors
-}
-
-// decode returns what a code stands for.
-func decode(c *quant.Codec, code []byte) []float64 {
-	v := make([]float64, c.Dimensions)
-	for i := range v {
-		v[i] = (float64(code[i])-128)/float64(c.Scale) + float64(c.Offset)
-	}
-	return v
 }
 
 func lengthOf(v []float32) float64 {

@@ -18,6 +18,8 @@ type Query struct {
 	lift   int32 // dot-product: of the stored vector, in parts of 1/liftUnit
 	self   int32
 	bounds bounds
+
+	squares float64 // of the numbers of its code
 }
 
 // how says what makes a key of a dot product.
@@ -47,13 +49,15 @@ func (q *Query) Set(c *Codec, vector []float32) {
 
 // SetCode makes q stand for a stored vector, by its code and term. Bounds say nothing then.
 func (q *Query) SetCode(c *Codec, code []byte, term int32) {
-	q.values.SetCode(code[:c.Stride()])
+	q.values.SetRow(code[:c.Stride()])
 	q.halved, q.self, q.bounds = 0, 0, bounds{}
+	q.squares = float64(term)
 	switch c.Metric {
 	case index.Cosine:
 		q.how = negated
 	case index.DotProduct:
 		q.how, q.lift = lifted, term
+		q.squares = c.squaresOf(term)
 	default:
 		q.how, q.self = distance, term
 	}
@@ -84,7 +88,7 @@ func (q *Query) setNear(c *Codec, vector []float32) {
 		q.halved++
 		squares, lost, factor = coarser, more, factor/2
 	}
-	q.self = squares
+	q.self, q.squares = squares, float64(squares)
 	q.bounds = euclideanBounds(c, float64(squares), lost, q.halved)
 }
 
@@ -97,11 +101,12 @@ func (q *Query) setDirection(c *Codec, vector []float32) {
 	squares, largest := measure(vector)
 	if squares == 0 {
 		fill(q.code)
-		q.bounds = zeroBounds(c)
+		q.squares, q.bounds = 0, zeroBounds(c)
 		return
 	}
 	factor := limit / float64(largest)
 	sum, lost := encode(vector, 0, -factor, q.code)
+	q.squares = float64(sum)
 	q.bounds = productBounds(c, float64(sum), lost, factor*math.Sqrt(squares))
 }
 
@@ -114,7 +119,11 @@ func (q *Query) Self() int32 { return q.self }
 // numbers beyond may be prefetched.
 func (q *Query) Keys(codes []byte, stride int, terms []int32, at []uint32, out []int32) {
 	vek.DotCodesAt(&q.values, codes, stride, at, out)
-	at = at[:len(out)]
+	q.toKeys(terms, at[:len(out)], out)
+}
+
+// toKeys makes keys of dot products.
+func (q *Query) toKeys(terms []int32, at []uint32, out []int32) {
 	switch q.how {
 	case negated:
 		for i, d := range out {

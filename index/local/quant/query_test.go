@@ -2,11 +2,11 @@ package quant_test
 
 import (
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"nearside/index"
 	"nearside/index/local/quant"
+	"nearside/index/local/vek"
 )
 
 // stored is a few vectors as an index keeps them.
@@ -38,8 +38,11 @@ func (s *stored) keys(q *quant.Query) []int32 {
 
 // dot is the dot product of two codes.
 func (s *stored) dot(a, b []byte) (sum int) {
+	x, y := make([]byte, len(a)), make([]byte, len(b))
+	vek.Unpack(x, a)
+	vek.Unpack(y, b)
 	for i := range s.c.Dimensions {
-		sum += (int(a[i]) - 128) * (int(b[i]) - 128)
+		sum += (int(x[i]) - 128) * (int(y[i]) - 128)
 	}
 	return sum
 }
@@ -216,7 +219,7 @@ func TestFarQueriesOrderByTheTrueDistance(t *testing.T) {
 
 func TestNothingAllocates(t *testing.T) {
 	for _, metric := range metrics {
-		vectors := normal(rand.New(rand.NewPCG(1, 1)), 64, 200, 0, 1)
+		vectors := normal(seeded(1), 64, 200, 0, 1)
 		s := store(quant.Train(metric, 200, vectors), vectors)
 		var q quant.Query
 		var g quant.Gauge

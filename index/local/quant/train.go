@@ -11,18 +11,25 @@ import (
 // change the choice; these take it a few tens of milliseconds.
 const trainValues = 1 << 20
 
-// shares are how much of the values a codec may hold without clipping: Train tries
-// each. All of them is right for values that end at a wall, as those of pictures do;
-// fewer where a few large ones would make the steps of all others coarse.
+// shares are how much of the values a codec may hold without clipping: Train tries each.
 var shares = [...]float64{1, .99999, .9999, .9995, .999, .998, .995, .99}
 
-// Train returns the codec that loses the least of a sample, whose vectors have the
-// given dimensions and finite numbers. A few thousand vectors are enough. It is
-// deterministic, and gives a codec that works for every sample, an empty one too.
+// Train returns the codec that suits a sample best, whose vectors have the given
+// dimensions and finite numbers. A few thousand vectors are enough. It is deterministic, and
+// gives a codec that works for every sample, an empty one too.
 //
-// What counts is the mean square of what a vector loses. A vector counts for no more than
-// half of the vectors are long, so that one that is garbage does not make
-// all others lose everything.
+// A wide range makes coarse steps, a narrow one clips. Of a few ranges Train takes that
+// with the least mean squared error, in which the error of each dimension counts as
+// much as the mean square of its values. That is the error of products with other
+// vectors of the kind: an error in a dimension is multiplied with their values in it.
+// Clipping falls on the dimensions with the largest values, so it is dear where dimensions
+// differ. With the plain error, the best of 12 candidates had .92 of the ten nearest
+// where the dimensions' deviations fall with the root of their number, and the range
+// chosen now .99; in mixtures of Gaussians, where dimensions are alike, both have them all.
+//
+// No vector's error counts for more than half of the vectors are long, and none is
+// longer than that when the dimensions are weighed: so a few that are garbage do not
+// make all others lose everything.
 func Train(metric index.Metric, dimensions int, sample [][]float32) Codec {
 	sample = pick(metric, sample, max(1, trainValues/dimensions))
 	best := Codec{Metric: metric, Dimensions: dimensions, Scale: limit}
@@ -37,13 +44,17 @@ func Train(metric index.Metric, dimensions int, sample [][]float32) Codec {
 		magnitudes(values)
 	}
 	slices.Sort(values)
-	trial := newTrial(metric, sample, values[len(values)/2])
+	middle := 0.0
+	if metric == index.Euclidean {
+		middle = float64(values[len(values)/2])
+	}
+	trial := newTrial(sample, middle)
 	least := math.Inf(1)
 	for _, share := range shares {
 		c := best
 		c.Offset, c.Scale = fit(metric, values, share)
-		if loss := trial.loss(&c); loss < least {
-			best, least = c, loss
+		if e := trial.error(&c); e < least {
+			best, least = c, e
 		}
 	}
 	trial.finish(&best)
@@ -113,64 +124,83 @@ func scaleFor(half, large float64) float32 {
 
 // trial is a sample, made ready to try codecs on it.
 type trial struct {
-	sample [][]float32
-	most   float64 // what a vector counts for at most: the square of a length
-	code   []byte
-
-	// What the last run found, in units of a code.
-	losses  []float64 // the square of what each vector lost
-	longest int32     // the largest sum of squares of a code
+	sample  [][]float32
+	weights []float64 // of the dimensions, 1 on average
+	most    float64   // the most that a vector counts for
+	code    []byte
 }
 
-// newTrial returns a trial of vectors whose values have a median.
-func newTrial(metric index.Metric, sample [][]float32, median float32) *trial {
-	t := &trial{sample: sample, losses: make([]float64, len(sample))}
-	if metric != index.Euclidean {
-		median = 0
-	}
+// newTrial returns a trial of vectors whose values lie around middle.
+func newTrial(sample [][]float32, middle float64) *trial {
+	t := &trial{sample: sample, weights: make([]float64, len(sample[0]))}
+	lengths := make([]float64, len(sample))
 	for i, vector := range sample {
 		for _, v := range vector {
-			d := float64(v) - float64(median)
-			t.losses[i] += d * d
+			lengths[i] += (float64(v) - middle) * (float64(v) - middle)
 		}
 	}
-	slices.Sort(t.losses)
-	t.most = t.losses[len(sample)/2]
+	t.most = median(slices.Clone(lengths))
+	sum := 0.0
+	for i, vector := range sample {
+		shorter := 1.0
+		if lengths[i] > t.most {
+			shorter = t.most / lengths[i]
+		}
+		for j, v := range vector {
+			square := (float64(v) - middle) * (float64(v) - middle) * shorter
+			t.weights[j] += square
+			sum += square
+		}
+	}
+	for j := range t.weights {
+		if t.weights[j] *= float64(len(t.weights)) / sum; sum == 0 {
+			t.weights[j] = 1
+		}
+	}
 	return t
 }
 
-// run makes codes of all vectors.
-func (t *trial) run(c *Codec) {
-	t.code = slices.Grow(t.code[:0], c.Stride())[:c.Stride()]
-	t.longest = 0
-	for i, vector := range t.sample {
-		squares, lost := encode(vector, c.Offset, float64(c.Scale), t.code)
-		t.losses[i] = lost * lost
-		t.longest = max(t.longest, squares)
-	}
+// median sorts numbers and returns that in the middle.
+func median(numbers []float64) float64 {
+	slices.Sort(numbers)
+	return numbers[len(numbers)/2]
 }
 
-// loss returns how much the vectors lose with a codec, in all.
-func (t *trial) loss(c *Codec) (sum float64) {
-	t.run(c)
-	for _, l := range t.losses {
-		sum += min(l/float64(c.Scale)/float64(c.Scale), t.most)
+// encode makes the code of a vector, and returns what encode does.
+func (t *trial) encode(c *Codec, vector []float32) (squares int32, lost float64) {
+	t.code = slices.Grow(t.code[:0], c.Stride())[:c.Stride()]
+	return encode(vector, c.Offset, float64(c.Scale), t.code)
+}
+
+// error returns the weighted squared errors that a codec makes, in all.
+func (t *trial) error(c *Codec) (sum float64) {
+	unit, least := 1/float64(c.Scale), float64(c.Offset)-zero/float64(c.Scale)
+	for _, vector := range t.sample {
+		t.encode(c, vector)
+		squares := 0.0
+		for j, v := range vector {
+			e := float64(v) - (float64(t.code[j])*unit + least)
+			squares += e * e * t.weights[j]
+		}
+		sum += min(squares, t.most)
 	}
 	return sum
 }
 
 // finish sets what the codec that was chosen says of its training.
 func (t *trial) finish(c *Codec) {
-	t.run(c)
+	errors, longest := make([]float64, len(t.sample)), int32(0)
+	for i, vector := range t.sample {
+		squares, lost := t.encode(c, vector)
+		errors[i] = lost * lost / float64(c.Dimensions)
+		longest = max(longest, squares)
+	}
 	if c.Metric == index.DotProduct {
-		c.Radius = float32(math.Sqrt(float64(t.longest)))
+		c.Radius = float32(math.Sqrt(float64(longest)))
 	}
-	slices.Sort(t.losses)
-	dimensions := float64(c.Dimensions)
-	middle := t.losses[len(t.losses)/2] / dimensions
-	sum := 0.0
-	for _, l := range t.losses {
-		sum += min(l/dimensions, mostError(middle))
+	most, sum := mostError(median(errors)), 0.0
+	for _, e := range errors {
+		sum += min(e, most)
 	}
-	c.Error = float32(sum / float64(len(t.losses)))
+	c.Error = float32(sum / float64(len(errors)))
 }
