@@ -35,6 +35,8 @@ const (
 	buildBatch = 2048
 	// buildPiece is how many of them a worker takes at a time.
 	buildPiece = 16
+	// measureAgain is how many times larger a graph is when its costs are measured again.
+	measureAgain = 2
 	// buildAgain is how long the builder waits after an error.
 	buildAgain = 5 * time.Second
 )
@@ -188,8 +190,12 @@ func (b *builder) absorb(ctx context.Context, c *cover) (more bool, err error) {
 		}
 		return false, err
 	}
-	c.upTo.Store(uint32(upTo))
-	return upTo < end, nil
+	c.upTo.Store(upTo)
+	if more = upTo < end; !more && c.graph.Nodes() >= measureAgain*c.measured {
+		c.measured = c.graph.Nodes()
+		b.measure(ctx, c)
+	}
+	return more, nil
 }
 
 // waiting returns the slots of the next batch that some view shows or may show:

@@ -16,6 +16,9 @@ type cover struct {
 	since atomic.Uint64 // index.Sequence
 
 	users atomic.Int64 // those who walk in the graph
+
+	costs    atomic.Pointer[costs] // nil: not measured yet
+	measured int                   // the builder's: how many nodes there were when they were
 }
 
 // covers holds the cover that queries use. The builder alone replaces it.

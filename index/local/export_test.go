@@ -7,6 +7,12 @@ import (
 	"nearside/index"
 )
 
+// Walking returns options with which queries walk wherever a walk is possible.
+func Walking(o GraphOptions) GraphOptions {
+	o.walk = true
+	return o
+}
+
 // Purge does at once what the background does every half minute.
 func Purge(ctx context.Context, x index.Index) error {
 	_, err := call(ctx, x.(*handle), func(s *store) (struct{}, error) { return struct{}{}, s.purge(ctx) })

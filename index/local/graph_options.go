@@ -36,6 +36,8 @@ type GraphOptions struct {
 	// Share is the part of one core that repairs and the measuring of recall may take
 	// together; 0 = .02.
 	Share float64
+
+	walk bool // tests: walk wherever a walk is possible, however few records there are
 }
 
 const (

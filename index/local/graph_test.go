@@ -44,7 +44,7 @@ func recordsOf(vectors [][]float32, from int) []index.Record {
 // graphHome has an engine whose indexes get a graph from 200 records on.
 func graphHome(t testing.TB, change func(*home)) *home {
 	return openHome(t, func(h *home) {
-		h.options.Graph = local.GraphOptions{From: 200, EF: 100}
+		h.options.Graph = local.Walking(local.GraphOptions{From: 200, EF: 100})
 		if change != nil {
 			change(h)
 		}

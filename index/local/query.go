@@ -54,9 +54,10 @@ func (s *store) nearest(ctx context.Context, v *view, vector []float32, q index.
 	if matching != v.alive {
 		e.Matching = int(matching.GetCardinality())
 	}
-	if s.builder != nil && !q.Exact && matching == v.alive {
+	if s.builder != nil && !q.Exact {
 		s.engine.noteAsked()
-		if hits, ok, err := s.walk(ctx, v, vector, q, e); ok {
+		a := asking{store: s, view: v, vector: vector, k: min(q.TopK, e.Matching), effort: s.effort(q), matching: matching, explain: e}
+		if hits, ok, err := a.approximately(ctx); ok || err != nil {
 			return hits, err
 		}
 	}

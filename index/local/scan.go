@@ -8,6 +8,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"nearside/index"
+	"nearside/index/local/hnsw"
 )
 
 // A scan finds the nearest rows by looking at each: exactly, in two steps.
@@ -31,6 +32,7 @@ type scan struct {
 	slots   slot              // only slots below it are compared, and of those
 	within  *roaring.Bitmap   // only these; nil: all
 	list    []slot            // instead of slots and within: these slots, ascending
+	codes   *hnsw.Graph       // compare its codes instead of the rows: for narrow only
 	visible func(slot) bool   // whether a slot counts; asked for candidates only, from several goroutines
 	id      func(slot) string // orders equal scores; asked for those only
 }

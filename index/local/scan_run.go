@@ -50,7 +50,7 @@ func newScanRun(s *scan, workers int) *scanRun {
 	r.scan = s
 	r.ranking.set(s.metric, s.query)
 	r.count, r.listed = int(s.slots), nil
-	r.piece = max(scanBatch, scanBytes/s.rows.stride)
+	r.piece = max(scanBatch, scanBytes/s.rowBytes())
 	r.parts = slices.Grow(r.parts[:0], workers)[:workers]
 	switch {
 	case s.list != nil:
@@ -82,9 +82,12 @@ func (r *scanRun) comparePiece(worker, piece int) (err error) {
 	}
 	defer r.rows.catch(&err, setPanicOnFault())
 	from, to := piece*r.piece, min((piece+1)*r.piece, r.count)
-	if r.listed == nil {
+	switch {
+	case r.codes != nil:
+		r.compareCodes(r.parts[worker], r.listed[from:to])
+	case r.listed == nil:
 		r.compareRange(r.parts[worker], slot(from), slot(to))
-	} else {
+	default:
 		r.compareList(r.parts[worker], r.listed[from:to])
 	}
 	return nil
@@ -130,24 +133,23 @@ func (r *scanRun) compareList(p *part, list []uint32) {
 
 // sift keeps the candidates among the n rows that were compared last.
 func (r *scanRun) sift(p *part, n int) {
-	limit := math.Float64frombits(r.limit.Load())
+	limit := r.sharedLimit()
 	sv := r.sieve(limit)
 	for i, x := range p.x[:n] {
 		if sv.sign*float64(x) > sv.base+sv.slope*float64(p.norm[i]) {
 			continue
 		}
-		if r.consider(p, i, limit) {
+		lower, upper := r.bounds(x, p.norm[i])
+		if r.consider(p, p.slot(i), lower, upper, limit) {
 			limit = r.lowerLimit(p.upper[0])
 			sv = r.sieve(limit)
 		}
 	}
 }
 
-// consider makes the i-th row compared last a candidate, unless it is not visible or
-// above the limit, and reports whether that lowered the worker's own limit.
-func (r *scanRun) consider(p *part, i int, limit float64) (lowered bool) {
-	s := p.slot(i)
-	lower, upper := r.bounds(p.x[i], p.norm[i])
+// consider makes a row whose key lies between two bounds a candidate, unless it is not
+// visible or above the limit, and reports whether that lowered the worker's own limit.
+func (r *scanRun) consider(p *part, s slot, lower, upper, limit float64) (lowered bool) {
 	if lower > limit || !r.visible(s) {
 		return false
 	}
@@ -157,6 +159,9 @@ func (r *scanRun) consider(p *part, i int, limit float64) (lowered bool) {
 	p.found = append(p.found, candidate{slot: s, lower: lower})
 	return p.upper.keep(upper, r.k)
 }
+
+// sharedLimit returns the lowest limit that any worker has.
+func (r *scanRun) sharedLimit() float64 { return math.Float64frombits(r.limit.Load()) }
 
 // lowerLimit makes a worker's limit that of all, if it is lower, and returns the lowest.
 func (r *scanRun) lowerLimit(own float64) float64 {

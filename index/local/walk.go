@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"nearside/index"
 	"nearside/index/local/hnsw"
 )
@@ -14,7 +16,9 @@ import (
 // any others are, so that scores, order and ties are the same as of an exact answer.
 type walk struct {
 	searcher hnsw.Searcher
-	list     []slot // to be scanned
+	list     []slot   // to be scanned
+	dense    []uint64 // a bit for each slot that matches
+	seeds    []uint32
 }
 
 // walks are kept for the queries to come.
@@ -33,78 +37,154 @@ func (w *walk) release() {
 // of them: codes that are nearly as near may change places.
 func rescored(k int) int { return k + max(8, k/4) }
 
-// walk finds the nearest of all records that a view shows. It reports ok = false,
+// asking is a query while it is answered.
+type asking struct {
+	*store
+	view     *view
+	vector   []float32
+	k        int             // how many records are wanted; no more than match
+	effort   int             // ef that the query or the index asks for
+	matching *roaring.Bitmap // the records that match; view.alive if all do
+	explain  *index.Explain
+}
+
+// approximately finds the nearest records by way of the graph. It reports ok = false,
 // and nothing else, where only a scan will do.
-func (s *store) walk(ctx context.Context, v *view, vector []float32, q index.Query, e *index.Explain) (hits []hit, ok bool, err error) {
-	c := s.builder.pin()
+func (a *asking) approximately(ctx context.Context) (hits []hit, ok bool, err error) {
+	c := a.builder.pin()
 	if c == nil {
 		return nil, false, nil
 	}
 	defer c.unpin()
-	if !c.serves(v) {
+	if !c.serves(a.view) {
 		return nil, false, nil
 	}
-	upTo := c.upTo.Load() // before the walk: what it covers only grows
 	w := walks.Get().(*walk)
 	defer w.release()
-	k := min(q.TopK, e.Matching)
-	want := rescored(k)
-	for ef := max(want, s.effort(q)); ; ef *= 2 {
-		if ef >= c.graph.Nodes() {
-			return nil, false, nil
-		}
-		w.take(c.graph.Search(&w.searcher, vector, ef), want, func(at slot) bool { return at < upTo && v.alive.Contains(at) })
-		counts := w.searcher.Counts()
-		e.Candidates += counts.Distances
-		e.Hops += counts.Hops
-		e.EF = ef
-		found := len(w.list)
-		w.addTail(v, upTo)
-		e.Tail = len(w.list) - found
-		if len(w.list) >= k {
-			break
-		}
+	upTo := c.upTo.Load() // before the walk: what it covers only grows
+	if ok, err = a.list(ctx, c, w, upTo); !ok || err != nil {
+		return nil, ok, err
 	}
-	e.Candidates += e.Tail
-	e.Plan = index.PlanGraph
-	e.Exhaustive = len(w.list) == e.Matching
 	slices.Sort(w.list)
-	hits, _, err = s.compare(ctx, v, scan{query: vector, k: k, list: w.list})
+	hits, _, err = a.compare(ctx, a.view, scan{query: a.vector, k: a.k, list: w.list})
 	return hits, true, err
 }
 
-// effort returns the ef of a query.
-func (s *store) effort(q index.Query) int {
-	if q.EF > 0 {
-		return q.EF
+// list lists what is to be scanned.
+func (a *asking) list(ctx context.Context, c *cover, w *walk, upTo slot) (ok bool, err error) {
+	plan, ef := a.plan(c, w)
+	switch plan {
+	case byScan:
+		return false, nil
+	case byWalk:
+		ok = a.listByWalk(w, upTo, ef, index.PlanGraph, func(ef int) []hnsw.Candidate {
+			return c.graph.Search(&w.searcher, a.vector, ef)
+		})
+	case through:
+		w.mark(a.matching)
+		ok = a.listByWalk(w, upTo, ef, index.PlanGraph, func(ef int) []hnsw.Candidate {
+			return c.graph.SearchThrough(&w.searcher, a.vector, ef, w.dense)
+		})
+	case within:
+		w.mark(a.matching)
+		w.seed(a.matching, a.explain.Matching)
+		ok = a.listByWalk(w, upTo, ef, index.PlanFiltered, func(ef int) []hnsw.Candidate {
+			return c.graph.SearchWithin(&w.searcher, a.vector, ef, w.dense, w.seeds)
+		})
 	}
-	if s.options.Graph.EF > 0 {
-		return s.options.Graph.EF
+	if ok {
+		return true, nil
 	}
-	return startEF
+	return true, a.listByCodes(ctx, c, w, upTo)
 }
 
-const startEF = 96
+// listByCodes lists the records whose codes say that they may be among the nearest.
+func (a *asking) listByCodes(ctx context.Context, c *cover, w *walk, upTo slot) (err error) {
+	all := listOf(a.matching)
+	defer lists.Put(all)
+	n, _ := slices.BinarySearch(*all, upTo)
+	sc := scan{rows: a.rows, metric: a.config.Metric, query: a.vector, k: a.k, list: (*all)[:n], codes: c.graph, visible: a.view.shows}
+	if w.list, err = sc.narrow(ctx, a.engine.pool, w.list[:0]); err != nil {
+		return err
+	}
+	w.list = append(w.list, (*all)[n:]...)
+	e := a.explain
+	e.Plan, e.Exhaustive, e.EF = index.PlanCodes, true, 0
+	e.Candidates += n + len(w.list)
+	e.Tail = len(*all) - n
+	return nil
+}
 
-// take lists the nearest candidates that count, at most so many.
-func (w *walk) take(found []hnsw.Candidate, most int, counts func(slot) bool) {
+// listByWalk lists what a walk finds, and the tail. It reports false if that is too
+// little, however far the walk goes.
+func (a *asking) listByWalk(w *walk, upTo slot, ef int, plan index.Plan, find func(ef int) []hnsw.Candidate) bool {
+	e, want := a.explain, rescored(a.k)
+	e.Plan, e.EF = plan, max(want, ef)
+	for ; ; e.EF *= 2 {
+		found := find(e.EF)
+		a.count(w)
+		w.take(found, want, upTo, a.view.shows)
+		walked := len(w.list)
+		w.addTail(a.matching, upTo)
+		e.Tail = len(w.list) - walked
+		if len(w.list) >= a.k {
+			e.Candidates += e.Tail
+			e.Exhaustive = len(w.list) == e.Matching
+			return true
+		}
+		if len(found) < e.EF {
+			return false // it has been everywhere it can come to
+		}
+	}
+}
+
+// count adds what the last search did to what the query is explained by.
+func (a *asking) count(w *walk) {
+	done := w.searcher.Counts()
+	a.explain.Hops += done.Hops
+	a.explain.Candidates += done.Distances
+}
+
+// mark sets the bits of the slots that match.
+func (w *walk) mark(matching *roaring.Bitmap) {
+	n := int(matching.Maximum()/64) + 1
+	w.dense = slices.Grow(w.dense[:0], n)[:n]
+	clear(w.dense)
+	matching.WriteDenseTo(w.dense)
+}
+
+// seed picks matching slots for a walk to begin at, evenly spread.
+func (w *walk) seed(matching *roaring.Bitmap, n int) {
+	w.seeds = w.seeds[:0]
+	for i := range min(n, seeds) {
+		if at, err := matching.Select(uint32(i * n / min(n, seeds))); err == nil {
+			w.seeds = append(w.seeds, at)
+		}
+	}
+}
+
+// seeds is where a walk from match to match begins, beside the place where all do.
+const seeds = 16
+
+// take lists the nearest candidates below upTo that count, at most so many.
+func (w *walk) take(found []hnsw.Candidate, most int, upTo slot, counts func(slot) bool) {
 	w.list = w.list[:0]
 	for _, f := range found {
 		if len(w.list) == most {
 			return
 		}
-		if counts(f.Slot) {
+		if f.Slot < upTo && counts(f.Slot) {
 			w.list = append(w.list, f.Slot)
 		}
 	}
 }
 
-// addTail lists the slots from upTo on that a view shows.
-func (w *walk) addTail(v *view, upTo slot) {
-	if upTo >= v.slots {
+// addTail lists the matching slots from upTo on.
+func (w *walk) addTail(matching *roaring.Bitmap, upTo slot) {
+	if matching.Maximum() < upTo {
 		return
 	}
-	it := v.alive.Iterator()
+	it := matching.Iterator()
 	it.AdvanceIfNeeded(upTo)
 	for it.HasNext() {
 		w.list = append(w.list, it.Next())
