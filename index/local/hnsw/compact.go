@@ -27,6 +27,7 @@ func (g *Graph) Compacted(capacity int) (*Graph, error) {
 		}
 	}
 	newCopier(g, to).copy()
+	to.blur.Store(g.blur.Load())
 	return to, nil
 }
 

@@ -121,7 +121,7 @@ func (g *Graph) bridge(s *Searcher, list []uint32) int {
 		n = g.over(s, node, n)
 	}
 	if n > 0 {
-		first = s.take(s.compare(g, n))
+		first = s.take(s.entering(g, n))
 	}
 	return first
 }

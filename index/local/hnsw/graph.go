@@ -83,12 +83,13 @@ type Graph struct {
 	places  places  // the node of each slot
 	readers readers // who may hold numbers of nodes
 
-	entry  atomic.Uint64 // level<<32 | node+1 of the node where walks begin; 0 = the graph is empty
-	next   atomic.Uint32 // the first node never used
-	dead   atomic.Int64  // nodes killed and still linked
-	memory sync.Mutex    // guards the growth of regions, free and blocks; no other lock is taken under it
-	free   []uint32      // nodes to be used again
-	blocks int           // blocks of upper links given away
+	blur   atomic.Pointer[quant.Blur] // nil: not measured yet
+	entry  atomic.Uint64              // level<<32 | node+1 of the node where walks begin; 0 = the graph is empty
+	next   atomic.Uint32              // the first node never used
+	dead   atomic.Int64               // nodes killed and still linked
+	memory sync.Mutex                 // guards the growth of regions, free and blocks; no other lock is taken under it
+	free   []uint32                   // nodes to be used again
+	blocks int                        // blocks of upper links given away
 
 	first sync.Mutex            // held by the insert of one of the first nodes
 	locks [lockCount]sync.Mutex // of the links of the nodes with equal low bits; one at a time is held

@@ -38,6 +38,7 @@ func (g *Graph) Insert(in *Inserter, slot uint32, vector []float32) (node uint32
 	atomic.StoreUint32(&g.nodes.slots[node], slot+1)
 	g.places.set(slot, node)
 	g.connect(in, node)
+	g.sharpen(node)
 	return node, nil
 }
 
@@ -67,7 +68,7 @@ func (g *Graph) connect(in *Inserter, node uint32) {
 func (g *Graph) choose(in *Inserter, node uint32, level int) int {
 	s := &in.Searcher
 	s.query.SetCode(&g.codec, g.code(node), g.nodes.terms[node])
-	s.accept = g.accept(nil)
+	s.accept, s.blur = g.accept(nil), g.blur.Load()
 	_, top, ok := g.start()
 	if !ok {
 		return -1

@@ -18,8 +18,10 @@ type Searcher struct {
 	accept  accept
 
 	// The nodes compared at once, and their keys.
-	at   [2*MaxM + 1]uint32
-	keys [2*MaxM + 1]int32
+	at     [2*MaxM + 1]uint32
+	keys   [2*MaxM + 1]int32
+	uppers [2*MaxM + 1]int32
+	blur   *quant.Blur // nil: whole codes are compared
 
 	counts Counts
 }
@@ -33,7 +35,8 @@ type Candidate struct {
 
 // Counts says what a search did: the same on every machine.
 type Counts struct {
-	Distances int // codes compared
+	Distances int // codes compared, by their upper halves at least
+	Fine      int // codes of which the lower halves were compared too
 	Hops      int // nodes whose links were followed
 }
 
@@ -62,7 +65,7 @@ func (s *Searcher) begin(g *Graph, query []float32, ef int, matching []uint64) {
 	s.query.Set(&g.codec, query)
 	s.pool.reset(max(ef, 1), anyTies)
 	s.accept = g.accept(matching)
-	s.counts = Counts{}
+	s.blur, s.counts = g.blur.Load(), Counts{}
 }
 
 // enter makes a node part of the pool.
@@ -94,6 +97,7 @@ func (s *Searcher) answer(g *Graph) []Candidate {
 // compare sets keys to those of the first n nodes of at.
 func (s *Searcher) compare(g *Graph, n int) []int32 {
 	s.counts.Distances += n
+	s.counts.Fine += n
 	s.query.Keys(g.codes, g.stride, g.nodes.terms, s.at[:n], s.keys[:n])
 	return s.keys[:n]
 }
@@ -125,7 +129,7 @@ func (g *Graph) step(s *Searcher, node uint32, key int32, level int) (uint32, in
 		return node, key, false
 	}
 	moved := false
-	for i, k := range s.compare(g, n) {
+	for i, k := range s.nearer(g, n, key) {
 		if k < key {
 			node, key, moved = s.at[i], k, true
 		}
@@ -168,8 +172,26 @@ func (g *Graph) walk(s *Searcher, level int) {
 		if level == 0 && next < len(p.entries) {
 			g.prefetchLinks(p.entries[next].node())
 		}
-		next = min(next, s.take(s.compare(g, n)))
+		next = min(next, s.take(s.entering(g, n)))
 	}
+}
+
+// entering compares the first n nodes of at and returns their keys, or those of the
+// nodes that may enter the pool, which are then the first of at.
+func (s *Searcher) entering(g *Graph, n int) []int32 {
+	if limit := s.pool.limit(); limit != farthest {
+		return s.nearer(g, n, limit.key())
+	}
+	return s.compare(g, n)
+}
+
+// nearer compares the first n nodes of at and returns their keys, or those of the
+// nodes that are nearer than a limit, which are then the first of at.
+func (s *Searcher) nearer(g *Graph, n int, limit int32) []int32 {
+	if s.blur == nil {
+		return s.compare(g, n)
+	}
+	return s.sift(g, n, limit)
 }
 
 // take enters the nodes just compared into the pool, and returns the first place that changed.

@@ -41,6 +41,7 @@ func Load(r io.Reader, expect Expect, match func(slot, sum uint32) bool) (*Graph
 	if err := l.load(match); err != nil {
 		return nil, Cover{}, errors.Join(err, g.Close())
 	}
+	g.measureBlur(g.Nodes())
 	return g, l.header.Cover, nil
 }
 
@@ -113,15 +114,20 @@ func (l *loader) checkHeader() (err error) {
 
 // fileBytes returns the length that a file with such a header has.
 func (l *loader) fileBytes() int64 {
-	nodes, m := int64(l.header.Nodes), int64(l.header.M)
 	sum := int64(prefixBytes)
-	for _, bytes := range []int64{
-		4 * nodes, 4 * nodes, 4 * nodes, 4 * nodes, (nodes + 31) / 32 * 4,
-		nodes * int64(l.codec.Stride()), nodes * 2 * m * 4, int64(l.header.Blocks) * m * 4,
-	} {
+	for _, bytes := range l.sectionBytes() {
 		sum += bytes + (bytes+blockBytes-1)/blockBytes*4
 	}
 	return sum
+}
+
+// sectionBytes returns the lengths of the sections.
+func (l *loader) sectionBytes() [len(sectionNames)]int64 {
+	nodes, m := int64(l.header.Nodes), int64(l.header.M)
+	return [...]int64{
+		4 * nodes, 4 * nodes, 4 * nodes, 4 * nodes, (nodes + 31) / 32 * 4,
+		nodes * int64(l.codec.Stride()), nodes * 2 * m * 4, int64(l.header.Blocks) * m * 4,
+	}
 }
 
 // full reads all of b.

@@ -19,7 +19,9 @@ type Gauge struct {
 func (g *Gauge) Add(c *Codec, code []byte, loss float32) {
 	e := float64(loss) * float64(c.Scale)
 	g.errors += min(e*e/float64(c.Dimensions), mostError(float64(c.Error)))
-	for _, b := range code[:c.Dimensions] {
+	var room [maxStride]byte
+	vek.Unpack(room[:], code[:c.Stride()])
+	for _, b := range room[:c.Dimensions] {
 		g.values[b]++
 	}
 	g.vectors++

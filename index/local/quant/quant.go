@@ -66,26 +66,32 @@ const (
 	maxScale = 0x1p120
 )
 
+// maxStride is the longest code: index.MaxDimensions, in whole lines of the cache.
+const maxStride = (index.MaxDimensions + vek.Line - 1) / vek.Line * vek.Line
+
 // Stride is how many bytes a code has: the dimensions, filled up to whole lines of the cache.
 func (c *Codec) Stride() int { return (c.Dimensions + vek.Line - 1) / vek.Line * vek.Line }
 
-// Encode writes the code of a vector to the first Stride bytes of code. The
+// Encode writes the code of a vector, packed as a row of vek, to the first Stride bytes of row. The
 // vector has Dimensions finite numbers. The term is what keys need beside the code:
 // the sum of its squares, or under dot-product its lift in parts of 1/256. The loss is
 // an upper bound of the distance between the vector (under cosine, the vector
 // scaled to length 1) and what the code stands for; it is infinite if that overflows.
-func (c *Codec) Encode(vector []float32, code []byte) (term int32, loss float32) {
-	vector, code = vector[:c.Dimensions], code[:c.Stride()]
+func (c *Codec) Encode(vector []float32, row []byte) (term int32, loss float32) {
+	var room [maxStride]byte
+	vector, code := vector[:c.Dimensions], room[:c.Stride()]
 	factor := float64(c.Scale)
 	if c.Metric == index.Cosine {
 		squares, _ := measure(vector)
 		if squares == 0 {
 			fill(code)
+			vek.Pack(row, code)
 			return 0, float32(math.Inf(1)) // no direction
 		}
 		factor /= math.Sqrt(squares)
 	}
 	squares, lost := encode(vector, c.Offset, factor, code)
+	vek.Pack(row, code)
 	return c.term(squares), upward(lost / float64(c.Scale))
 }
 

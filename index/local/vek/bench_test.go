@@ -21,7 +21,7 @@ func perRow(b *testing.B, rows int) {
 }
 
 // BenchmarkCodes measures what a walk through a graph does: rows from anywhere in 100,000 of 768
-// numbers, sixteen at a time ("at") or each on its own ("single"); the same from the cache; and a
+// numbers, sixteen at a time ("at") or each on its own ("single"), or their upper planes only ("uppers"); the same from the cache; and a
 // code against four others, made a query first ("few").
 func BenchmarkCodes(b *testing.B) {
 	const n, count, batch = 768, 100_000, 16
@@ -41,7 +41,7 @@ func BenchmarkCodes(b *testing.B) {
 	out := make([]int32, batch)
 	walk := func(at []uint32, step int) func(b *testing.B) {
 		return func(b *testing.B) {
-			q.SetCode(codes[:n])
+			q.SetRow(codes[:n])
 			for i := 0; b.Loop(); i = (i + batch) % len(at) {
 				for j := 0; j < batch; j += step {
 					vek.DotCodesAt(&q, codes, n, at[i+j:][:step], out[j:][:step])
@@ -53,18 +53,25 @@ func BenchmarkCodes(b *testing.B) {
 	withEachKernel(b, func(b *testing.B, k vek.Kernel) {
 		b.Run(fmt.Sprintf("%s/memory/at", k), walk(far, batch))
 		b.Run(fmt.Sprintf("%s/memory/single", k), walk(far, 1))
+		b.Run(fmt.Sprintf("%s/memory/uppers", k), func(b *testing.B) {
+			q.SetRow(codes[:n])
+			for i := 0; b.Loop(); i = (i + batch) % len(far) {
+				vek.UppersAt(&q, codes, n, far[i:][:batch], out)
+			}
+			perRow(b, batch)
+		})
 		b.Run(fmt.Sprintf("%s/cache/at", k), walk(near, batch))
 		b.Run(fmt.Sprintf("%s/cache/single", k), walk(near, 1))
 		b.Run(fmt.Sprintf("%s/cache/few", k), func(b *testing.B) {
 			for i := 0; b.Loop(); i = (i + 4) % len(near) {
-				q.SetCode(codes[i*n:][:n])
+				q.SetRow(codes[i*n:][:n])
 				vek.DotCodesAt(&q, codes, n, near[i:][:4], out[:4])
 			}
 			perRow(b, 4)
 		})
 		b.Run(fmt.Sprintf("%s/cache/set", k), func(b *testing.B) {
 			for b.Loop() {
-				q.SetCode(codes[:n])
+				q.SetRow(codes[:n])
 			}
 		})
 	})

@@ -1,48 +1,39 @@
 package vek
 
-// setCode makes q stand for a code of len(q.values) bytes, at least one line.
-func (q *Int8) setCode(code []byte) {
-	n := len(code)
-	var sum int // of the bytes
-	switch q.with {
-	case useAVX2:
-		sum = setCodeAVX2(&code[0], n, &q.wide[0])
-	case useAVX512:
-		sum = setCodeAVX512(&code[0], n, &q.values[0])
-	default:
-		q.setCodeGeneric(code)
+// setRow makes q stand for the code of a row of len(q.values) bytes, at least one line.
+func (q *Int8) setRow(row []byte) {
+	if q.with == useGeneric {
+		q.setRowGeneric(row)
 		return
 	}
-	q.biased = int32(bias * (sum - bias*n))
+	n := len(row)
+	q.sum = int32(setRowAVX2(&row[0], n, &q.values[0]) - bias*n)
 }
 
-// compare sets out to the results of the first rows that at numbers. There is at least one.
-func (q *Int8) compare(codes *byte, stride int, at []uint32, out []int32) {
+// plane does what planeGeneric does. There is at least one row.
+func (q *Int8) plane(plane *byte, stride int, at []uint32, out []int32) {
 	n, last := len(q.values), &at[len(at)-1]
 	switch q.with {
 	case useAVX2:
-		dotCodesAVX2(&q.wide[0], n, codes, stride, &at[0], len(out), last, &out[0], q.biased)
+		planeAVX2(&q.values[0], n, plane, stride, &at[0], len(out), last, &out[0])
 	case useAVX512:
-		dotCodesAVX512(&q.values[0], n, codes, stride, &at[0], len(out), last, &out[0], q.biased)
+		planeAVX512(&q.values[0], n, plane, stride, &at[0], len(out), last, &out[0])
 	default:
-		q.compareGeneric(codes, stride, at, out)
+		q.planeGeneric(plane, stride, at, out)
 	}
 }
 
-// The kernels compare n bytes, whole lines, of count rows; the row with number i
-// begins at codes[i*stride]. The numbers stand from at to last; what they number
-// beyond count is prefetched. From each sum biased is taken off.
+// The kernels compare n numbers, whole lines, with a plane of count rows; that of the row with number i
+// begins at plane[i*stride]. The numbers stand from at to last; what they number
+// beyond count is prefetched. Each sum is added to 16 times what out has.
 
 //go:noescape
-func dotCodesAVX2(q *int16, n int, codes *byte, stride int, at *uint32, count int, last *uint32, out *int32, biased int32)
+func planeAVX2(q *int8, n int, plane *byte, stride int, at *uint32, count int, last *uint32, out *int32)
 
 //go:noescape
-func dotCodesAVX512(q *int8, n int, codes *byte, stride int, at *uint32, count int, last *uint32, out *int32, biased int32)
+func planeAVX512(q *int8, n int, plane *byte, stride int, at *uint32, count int, last *uint32, out *int32)
 
-// These make a query of a code of n bytes, whole lines, and return the sum of its bytes.
-
+// setRowAVX2 unpacks a row of n bytes, whole lines, as numbers, and returns the sum of the bytes of its code.
+//
 //go:noescape
-func setCodeAVX2(code *byte, n int, values *int16) (sum int)
-
-//go:noescape
-func setCodeAVX512(code *byte, n int, values *int8) (sum int)
+func setRowAVX2(row *byte, n int, values *int8) (sum int)

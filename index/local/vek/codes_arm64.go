@@ -5,35 +5,28 @@ import "golang.org/x/sys/cpu"
 // hasSDOT says whether the CPU has instructions for dot products of bytes.
 var hasSDOT = cpu.ARM64.HasASIMDDP
 
-// setCode makes q stand for a code of len(q.values) bytes, at least one line.
-func (q *Int8) setCode(code []byte) {
-	if q.with != useNEON {
-		q.setCodeGeneric(code)
-		return
-	}
-	flipSigns(bytesOf(q.values), code)
-	q.biased = 0
-}
+// setRow makes q stand for the code of a row of len(q.values) bytes, at least one line.
+func (q *Int8) setRow(row []byte) { q.setRowGeneric(row) }
 
-// compare sets out to the results of the first rows that at numbers. There is at least one.
-func (q *Int8) compare(codes *byte, stride int, at []uint32, out []int32) {
+// plane does what planeGeneric does. There is at least one row.
+func (q *Int8) plane(plane *byte, stride int, at []uint32, out []int32) {
 	n, last := len(q.values), &at[len(at)-1]
 	switch {
 	case q.with != useNEON:
-		q.compareGeneric(codes, stride, at, out)
+		q.planeGeneric(plane, stride, at, out)
 	case hasSDOT:
-		dotCodesSDOT(&q.values[0], n, codes, stride, &at[0], len(out), last, &out[0])
+		planeSDOT(&q.values[0], n, plane, stride, &at[0], len(out), last, &out[0])
 	default:
-		dotCodesNEON(&q.values[0], n, codes, stride, &at[0], len(out), last, &out[0])
+		planeNEON(&q.values[0], n, plane, stride, &at[0], len(out), last, &out[0])
 	}
 }
 
-// The kernels compare n bytes, whole lines, of count rows; the row with number i
-// begins at codes[i*stride]. The numbers stand from at to last; what they number
-// beyond count is prefetched.
+// The kernels compare n numbers, whole lines, with a plane of count rows; that of the row with number i
+// begins at plane[i*stride]. The numbers stand from at to last; what they number
+// beyond count is prefetched. Each sum is added to 16 times what out has.
 
 //go:noescape
-func dotCodesNEON(q *int8, n int, codes *byte, stride int, at *uint32, count int, last *uint32, out *int32)
+func planeNEON(q *int8, n int, plane *byte, stride int, at *uint32, count int, last *uint32, out *int32)
 
 //go:noescape
-func dotCodesSDOT(q *int8, n int, codes *byte, stride int, at *uint32, count int, last *uint32, out *int32)
+func planeSDOT(q *int8, n int, plane *byte, stride int, at *uint32, count int, last *uint32, out *int32)

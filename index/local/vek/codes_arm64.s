@@ -1,8 +1,7 @@
 #include "textflag.h"
 
-// Codes with NEON. The bytes of a code become numbers with a sign, as those of the query are,
-// when their highest bit is turned over. Their products are added by SDOT where the CPU has it,
-// else by SMULL and SADALP. The assembler knows none of the three.
+// Codes with NEON. Halves of bytes are numbers from 0 to 15, with a sign or without. Their
+// products with the query are added by SDOT where the CPU has it, else by SMULL and SADALP. The assembler knows none of the three.
 
 // SDOT D.4S, N.16B, M.16B: to each lane the products of four bytes are added.
 #define SDOT(M, N, D) WORD $(0x4E809400 | (M)<<16 | (N)<<5 | (D))
@@ -18,18 +17,18 @@
 //
 //	R0         the query, moving     R8 to R11 the rows to be prefetched meanwhile, moving
 //	R4 to R7   the rows, moving      R12       bytes left of a row
-//	R13  at    R14  rows left        R15  out  R16  codes  R17  stride  R20  last
-//	V0 to V3   the sums              V31       the highest bit of each byte
+//	R13  at    R14  rows left        R15  out  R16  plane  R17  stride  R20  last
+//	V0 to V3   the sums              V31       the lower half of each byte
 
 // The beginning of a function.
 #define BEGIN \
-	MOVD  codes+16(FP), R16  \
+	MOVD  plane+16(FP), R16  \
 	MOVD  stride+24(FP), R17 \
 	MOVD  at+32(FP), R13     \
 	MOVD  count+40(FP), R14  \
 	MOVD  last+48(FP), R20   \
 	MOVD  out+56(FP), R15    \
-	VMOVI $0x80, V31.B16
+	VMOVI $0x0f, V31.B16
 
 // Point REG at the row whose number is at ADDRESS.
 #define ROW(ADDRESS, REG) \
@@ -71,22 +70,22 @@
 	PRFM (R9), PLDL1KEEP   \
 	PRFM (R10), PLDL1KEEP  \
 	PRFM (R11), PLDL1KEEP  \
-	ADD  $64, R8           \
-	ADD  $64, R9           \
-	ADD  $64, R10          \
-	ADD  $64, R11
+	ADD  $32, R8           \
+	ADD  $32, R9           \
+	ADD  $32, R10          \
+	ADD  $32, R11
 
 // Load a line of the query to V16 … V19.
 #define LOADQUERY \
 	VLD1.P 64(R0), [V16.B16, V17.B16, V18.B16, V19.B16]
 
-// Load a line of a row to V20 … V23, with signs.
+// Load 32 bytes of a plane: their lower halves to V20 and V21, their upper halves to V22 and V23.
 #define LOADROW(REG) \
-	VLD1.P 64(REG), [V20.B16, V21.B16, V22.B16, V23.B16] \
-	VEOR   V31.B16, V20.B16, V20.B16                     \
-	VEOR   V31.B16, V21.B16, V21.B16                     \
-	VEOR   V31.B16, V22.B16, V22.B16                     \
-	VEOR   V31.B16, V23.B16, V23.B16
+	VLD1.P 32(REG), [V20.B16, V21.B16]   \
+	VUSHR  $4, V20.B16, V22.B16          \
+	VUSHR  $4, V21.B16, V23.B16          \
+	VAND   V31.B16, V20.B16, V20.B16     \
+	VAND   V31.B16, V21.B16, V21.B16
 
 // Add the products of a line to the sums A to D, which may be one sum.
 #define DOTLINE(A, B, C, D) \
@@ -114,24 +113,29 @@
 	SADALP(26, C)      \
 	SADALP(27, D)
 
-// Store the sums of four rows.
+// Add the sums of four rows to 16 times what out has.
 #define STORE4 \
-	VADDP  V1.S4, V0.S4, V0.S4 \
-	VADDP  V3.S4, V2.S4, V2.S4 \
-	VADDP  V2.S4, V0.S4, V0.S4 \
+	VADDP  V1.S4, V0.S4, V0.S4   \
+	VADDP  V3.S4, V2.S4, V2.S4   \
+	VADDP  V2.S4, V0.S4, V0.S4   \
+	VLD1   (R15), [V1.S4]        \
+	VSHL   $4, V1.S4, V1.S4      \
+	VADD   V1.S4, V0.S4, V0.S4   \
 	VST1.P [V0.S4], 16(R15)
 
-// Store the sum of one row, of which V0 to V3 are parts.
+// Add the sum of one row, of which V0 to V3 are parts, to 16 times what out has.
 #define STORE1 \
 	VADD  V1.S4, V0.S4, V0.S4 \
 	VADD  V3.S4, V2.S4, V2.S4 \
 	VADD  V2.S4, V0.S4, V0.S4 \
 	VADDV V0.S4, V0           \
-	FMOVS F0, (R15)           \
-	ADD   $4, R15
+	FMOVS F0, R3              \
+	MOVW  (R15), R2           \
+	ADDW  R2<<4, R3, R3       \
+	MOVW.P R3, 4(R15)
 
-// func dotCodesSDOT(q *int8, n int, codes *byte, stride int, at *uint32, count int, last *uint32, out *int32)
-TEXT ·dotCodesSDOT(SB), NOSPLIT, $0-64
+// func planeSDOT(q *int8, n int, plane *byte, stride int, at *uint32, count int, last *uint32, out *int32)
+TEXT ·planeSDOT(SB), NOSPLIT, $0-64
 	BEGIN
 	SUBS $4, R14
 	BLT  few
@@ -178,8 +182,8 @@ line1:
 done:
 	RET
 
-// func dotCodesNEON(q *int8, n int, codes *byte, stride int, at *uint32, count int, last *uint32, out *int32)
-TEXT ·dotCodesNEON(SB), NOSPLIT, $0-64
+// func planeNEON(q *int8, n int, plane *byte, stride int, at *uint32, count int, last *uint32, out *int32)
+TEXT ·planeNEON(SB), NOSPLIT, $0-64
 	BEGIN
 	SUBS $4, R14
 	BLT  few

@@ -2,8 +2,8 @@
 
 package vek
 
-func (q *Int8) setCode(code []byte) { q.setCodeGeneric(code) }
+func (q *Int8) setRow(row []byte) { q.setRowGeneric(row) }
 
-func (q *Int8) compare(codes *byte, stride int, at []uint32, out []int32) {
-	q.compareGeneric(codes, stride, at, out)
+func (q *Int8) plane(plane *byte, stride int, at []uint32, out []int32) {
+	q.planeGeneric(plane, stride, at, out)
 }

@@ -1,6 +1,7 @@
 package vek_test
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
 	"unsafe"
@@ -35,17 +36,18 @@ func TestCodesOfEveryLengthGiveTheExactSum(t *testing.T) {
 			if want := (n + 63) / 64 * 64; q.Stride() != want {
 				t.Fatalf("a query of %d numbers has the stride %d, want %d", n, q.Stride(), want)
 			}
-			stride := q.Stride() + 64*r.IntN(3)
-			compareCodes(t, r, &q, values, stride, r.IntN(20))
+			compareCodes(t, r, &q, values, r.IntN(20))
 		}
 	})
 }
 
-// compareCodes checks neighbouring and numbered codes, at any alignment.
-func compareCodes(t *testing.T, r *rand.Rand, q *vek.Int8, values []int8, stride, count int) {
+// compareCodes checks neighbouring and numbered codes, at any alignment, at once and in two steps.
+func compareCodes(t *testing.T, r *rand.Rand, q *vek.Int8, values []int8, count int) {
 	t.Helper()
-	codes := make([]byte, max(0, count-1)*stride+q.Stride()+64)[r.IntN(64):]
+	stride := q.Stride()
+	codes := make([]byte, count*stride)
 	randomBytes(r, codes)
+	rows := pack(codes, stride, r.IntN(64))
 	at := make([]uint32, count+r.IntN(5))
 	for i := range at {
 		at[i] = uint32(r.IntN(max(1, count)))
@@ -62,11 +64,50 @@ func compareCodes(t *testing.T, r *rand.Rand, q *vek.Int8, values []int8, stride
 			t.Fatalf("%s: %d rows: wrote behind the results", name, count)
 		}
 	}
+	numbered := func(i int) int { return int(at[i]) }
 	out[count] = -1
-	vek.DotCodesRows(q, codes, stride, out[:count])
+	vek.DotCodesRows(q, rows, stride, out[:count])
 	check("DotCodesRows", func(i int) int { return i })
-	vek.DotCodesAt(q, codes, stride, at, out[:count])
-	check("DotCodesAt", func(i int) int { return int(at[i]) })
+	vek.DotCodesAt(q, rows, stride, at, out[:count])
+	check("DotCodesAt", numbered)
+	vek.UppersAt(q, rows, stride, at, out[:count])
+	for i, got := range out[:count] {
+		if want := exactUppers(values, codes[numbered(i)*stride:]); got != want {
+			t.Fatalf("UppersAt: row %d of %d, %d numbers: %d, want %d", i, count, len(values), got, want)
+		}
+	}
+	vek.DotCodesFrom(q, rows, stride, at, out[:count])
+	check("DotCodesFrom", numbered)
+}
+
+// exactUppers is the definition of what the upper halves of a code add up to.
+func exactUppers(values []int8, code []byte) (sum int32) {
+	for i, v := range values {
+		sum += int32(v) * int32(code[i]>>4)
+	}
+	return sum
+}
+
+// pack returns the rows of codes, so many bytes behind the beginning of some memory.
+func pack(codes []byte, stride, skip int) []byte {
+	rows := make([]byte, skip+len(codes))[skip:]
+	for at := 0; at < len(codes); at += stride {
+		vek.Pack(rows[at:], codes[at:at+stride])
+	}
+	return rows
+}
+
+func TestARowUnpacksToItsCode(t *testing.T) {
+	r := random()
+	for n := 0; n < 1600; n += 64 {
+		code, row, again := make([]byte, n), make([]byte, n), make([]byte, n)
+		randomBytes(r, code)
+		vek.Pack(row, code)
+		vek.Unpack(again, row)
+		if !bytes.Equal(again, code) {
+			t.Fatalf("%d bytes: %v became %v", n, code, again)
+		}
+	}
 }
 
 // A code made a query is the same query as its numbers, and the memory of a query is used again
@@ -74,7 +115,7 @@ func compareCodes(t *testing.T, r *rand.Rand, q *vek.Int8, values []int8, stride
 func TestACodeMadeAQueryIsTheSameQueryAsItsNumbers(t *testing.T) {
 	withEach(t, func(t *testing.T) {
 		r := random()
-		var fromCode, fromNumbers vek.Int8
+		var fromCode, fromRow, fromNumbers vek.Int8
 		for range 300 {
 			skip := r.IntN(64) // codes stand anywhere
 			code := make([]byte, skip+64*r.IntN(14))[skip:]
@@ -84,12 +125,14 @@ func TestACodeMadeAQueryIsTheSameQueryAsItsNumbers(t *testing.T) {
 				values[i] = int8(int(c) - 128)
 			}
 			fromCode.SetCode(code)
+			fromRow.SetRow(pack(code, max(64, len(code)), r.IntN(64)))
 			fromNumbers.Set(values)
-			if fromCode.Stride() != len(code) || fromNumbers.Stride() != len(code) {
-				t.Fatalf("a code of %d bytes: strides %d and %d", len(code), fromCode.Stride(), fromNumbers.Stride())
+			for _, q := range []*vek.Int8{&fromCode, &fromRow, &fromNumbers} {
+				if q.Stride() != len(code) || q.Sum() != fromNumbers.Sum() {
+					t.Fatalf("a code of %d bytes: stride %d, sum %d", len(code), q.Stride(), q.Sum())
+				}
+				compareCodes(t, r, q, values, 1+r.IntN(9))
 			}
-			compareCodes(t, r, &fromCode, values, len(code), 1+r.IntN(9))
-			compareCodes(t, r, &fromNumbers, values, len(code), 1+r.IntN(9))
 		}
 	})
 }
@@ -108,7 +151,7 @@ func TestCodesOfTheLargestNumbersGiveTheExactSum(t *testing.T) {
 						values[i], codes[i] = int8(x), byte(y+128)
 					}
 					q.Set(values)
-					vek.DotCodesAt(&q, codes, n, make([]uint32, 5), out)
+					vek.DotCodesAt(&q, pack(codes, n, 0), n, make([]uint32, 5), out)
 					for _, got := range out {
 						if want := int32(n * x * y); got != want {
 							t.Fatalf("%d times %d*%d: %d, want %d", n, x, y, got, want)
@@ -133,7 +176,7 @@ func TestAQueryStaysWithTheKernelsItWasSetWith(t *testing.T) {
 			use(t, set)
 			q.Set(values)
 			use(t, other)
-			compareCodes(t, r, &q, values, 256, 6)
+			compareCodes(t, r, &q, values, 6)
 		}
 	}
 }
@@ -145,8 +188,9 @@ func TestCodesThatAreTooShortPanic(t *testing.T) {
 		q.Set(make([]int8, 100))
 		for name, call := range map[string]func(){
 			"no whole line":    func() { new(vek.Int8).SetCode(codes[:100]) },
+			"no whole row":     func() { new(vek.Int8).SetRow(codes[:100]) },
 			"stride too short": func() { vek.DotCodesRows(&q, codes, 64, out) },
-			"stride no line":   func() { vek.DotCodesAt(&q, codes, 130, []uint32{0}, out[:1]) },
+			"stride too long":  func() { vek.DotCodesAt(&q, codes, 192, []uint32{0}, out[:1]) },
 			"rows":             func() { vek.DotCodesRows(&q, codes[:511], 128, out) },
 			"at":               func() { vek.DotCodesAt(&q, codes, 128, []uint32{0, 1, 2}, out) },
 			"row":              func() { vek.DotCodesAt(&q, codes, 128, []uint32{0, 4, 1, 2}, out) },
@@ -174,6 +218,7 @@ func FuzzCodesGiveTheExactSum(f *testing.F) {
 			}
 		}
 		query, codes := memory[:n], memory[n:]
+		packed := pack(codes, n, int(lines)%64)
 		at, out := make([]uint32, count), make([]int32, count)
 		for i := range at {
 			at[i] = uint32(memory[i]) % uint32(count)
@@ -183,7 +228,7 @@ func FuzzCodesGiveTheExactSum(f *testing.F) {
 			use(t, k)
 			var q vek.Int8
 			q.SetCode(query)
-			vek.DotCodesAt(&q, codes, n, at, out)
+			vek.DotCodesAt(&q, packed, n, at, out)
 			for i, got := range out {
 				var want int32
 				for j, c := range codes[int(at[i])*n:][:n] {

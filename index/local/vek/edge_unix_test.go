@@ -56,17 +56,18 @@ func TestCodesAtTheEndOfMemory(t *testing.T) {
 		var q vek.Int8
 		q.Set(values)
 		for n := 1; n <= count; n++ {
-			codes := memory[len(memory)-n*stride:]
+			codes, rows := make([]byte, n*stride), memory[len(memory)-n*stride:]
 			randomBytes(random(), codes)
+			copy(rows, pack(codes, stride, 0))
 			at, out := []uint32{0, 1, 2, 3, 4, 5, 6, 1 << 31, 1<<32 - 1}, make([]int32, n)
-			vek.DotCodesAt(&q, codes, stride, append(at[:n], at[count:]...), out)
+			vek.DotCodesAt(&q, rows, stride, append(at[:n], at[count:]...), out)
 			for i, got := range out {
 				if want := exactCodes(values, codes[i*stride:]); got != want {
 					t.Fatalf("row %d of %d: %d, want %d", i, n, got, want)
 				}
 			}
-			vek.DotCodesRows(&q, codes, stride, out)
-			q.SetCode(codes[(n-1)*stride:])
+			vek.DotCodesRows(&q, rows, stride, out)
+			q.SetRow(rows[(n-1)*stride:])
 			q.Set(values)
 		}
 	})

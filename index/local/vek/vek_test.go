@@ -255,7 +255,7 @@ func TestNothingIsAllocated(t *testing.T) {
 	codes, sums := make([]byte, 10*128), make([]int32, 10)
 	withEach(t, func(t *testing.T) {
 		var code vek.Int8
-		code.SetCode(codes[:128])
+		code.SetRow(codes[:128])
 		if n := testing.AllocsPerRun(10, func() {
 			vek.DotRows(q, rows, 100, out)
 			vek.DotAt(q, rows, 100, at, out)
@@ -263,7 +263,7 @@ func TestNothingIsAllocated(t *testing.T) {
 			out[0] = vek.Dot(q, q) + vek.SquaredL2(q, q)
 			ab, bb := vek.WideDots(q, q)
 			out[1] = float32(ab + bb + vek.WideDot(q, q) + vek.WideSquaredL2(q, q))
-			code.SetCode(codes[128:][:128])
+			code.SetRow(codes[128:][:128])
 			vek.DotCodesAt(&code, codes, 128, at, sums)
 			vek.DotCodesRows(&code, codes, 128, sums)
 		}); n != 0 {
