@@ -132,7 +132,7 @@ func (s *scanner) filter() (filter.Filter, error) {
 	if err != nil {
 		return filter.Filter{}, err
 	}
-	f, err := filter.Parse(raw)
+	f, err := filter.ParseExtended(raw)
 	if err != nil {
 		return f, &filterError{err}
 	}

@@ -99,6 +99,11 @@ var routes = []Route{
 
 	// Records, beyond Cloudflare.
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/query", Handle: queryNearside, Scope: read, Family: nearsideAPI, BodyLimit: maxQuery, ContentTypes: jsonOnly},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/count", Handle: countRecords, Scope: read, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/list", Handle: listRecords, Scope: read, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/facets", Handle: showFacets, Scope: read, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/delete", Handle: deleteRecords, Scope: write, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/metadata", Handle: updateRecords, Scope: write, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/query-batch", Handle: queryBatch, Scope: read, Family: nearsideAPI, BodyLimit: maxBatchBody, ContentTypes: jsonOnly},
 
 	// Text in, text out.
