@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"ingest":            {"bulk", "client", "fault", "numjson"},
 	"llm":               {"embed", "fault", "llm"},
 	"measure":           {"embed", "fault", "index"},
+	"measure/ann":       {"disk", "fault", "index"},
 	"numjson":           {},
 	"rag":               {"catalog", "embed", "fault", "index", "llm", "vectorize"},
 	"server":            {"bulk", "catalog", "embed", "fault", "index", "llm", "numjson", "rag", "vectorize"},

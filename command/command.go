@@ -109,8 +109,8 @@ Every flag is also an environment variable: --data is NEARSIDE_DATA.`,
 		return fault.New(fault.Invalid, "%s; see: %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		newServe(assets), newIndex(), newSearch(), newIngest(), newKeys(), newModels(), newSnapshot(),
-		newCheck(), newSalvage(), newEval(), newVersion(),
+		newServe(assets), newIndex(), newRecords(), newSearch(), newIngest(), newKeys(), newModels(), newSnapshot(),
+		newCheck(), newSalvage(), newEval(), newBench(), newVersion(),
 	)
 	for _, group := range root.Commands() {
 		if group.HasSubCommands() {
@@ -149,13 +149,21 @@ func useKernels(cmd *cobra.Command) error {
 	return vek.Use(name)
 }
 
+// commandLineOnly marks flags that have no environment variable.
+const commandLineOnly = "command line only"
+
+// notFromEnvironment marks a flag whose environment variable is that of another flag.
+func notFromEnvironment(flags *pflag.FlagSet, name string) {
+	flags.Lookup(name).Annotations = map[string][]string{commandLineOnly: {"true"}}
+}
+
 // flagsFromEnvironment gives every flag that was not set the value of its environment variable, if there is one.
 func flagsFromEnvironment(cmd *cobra.Command) error {
 	var wrong []error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		name := "NEARSIDE_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		value, ok := os.LookupEnv(name)
-		if f.Changed || !ok {
+		if f.Changed || !ok || f.Annotations[commandLineOnly] != nil {
 			return
 		}
 		if err := cmd.Flags().Set(f.Name, value); err != nil {
