@@ -180,10 +180,10 @@ type Explain struct {
 	Sequence   Sequence // the state it was made from
 
 	// Of walks through a graph:
-	EF     int     // how many candidates were kept
-	Hops   int     // nodes whose links were followed
-	Tail   int     // records too new for the graph, compared one by one
-	Recall float64 // as measured on queries of late, 0 to 1; 0 = not yet
+	EF     int     `json:",omitempty"` // how many candidates were kept
+	Hops   int     `json:",omitempty"` // nodes whose links were followed
+	Tail   int     `json:",omitempty"` // records too new for the graph, compared one by one
+	Recall float64 `json:",omitempty"` // as measured on queries of late, 0 to 1; 0 = not yet
 }
 
 // Result is the answer to a query.
