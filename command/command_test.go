@@ -26,7 +26,8 @@ func runHere(t *testing.T, args ...string) (stdout, stderr string, code int) {
 }
 
 func TestEveryCommandExplainsItself(t *testing.T) {
-	for _, line := range []string{"", "serve", "index", "index create", "index list", "index info", "index delete", "search", "ingest", "keys", "keys create",
+	for _, line := range []string{"", "serve", "index", "index create", "index list", "index info", "index delete", "records", "records count",
+		"records list", "records facets", "records update", "records delete", "search", "ingest", "keys", "keys create",
 		"keys list", "keys revoke", "models", "models list", "models pull", "snapshot", "snapshot create", "snapshot list", "snapshot verify", "snapshot restore",
 		"check", "salvage", "eval", "version", "completion"} {
 		out, _, code := runHere(t, append(strings.Fields(line), "--help")...)
@@ -51,6 +52,9 @@ func TestMistakesAreNamedWithTheNextStep(t *testing.T) {
 		{"check " + empty, []string{empty, "nearside check --help"}},
 		{"keys make", []string{`"make"`, "nearside keys --help"}},
 		{"search notes hello --filter genre=noir", []string{"genre=noir", "not JSON"}},
+		{"records count notes --filter genre=noir", []string{"genre=noir", "not JSON"}},
+		{"records update notes --set [1", []string{"[1", "not JSON"}},
+		{"records facets notes", []string{"2 arg"}},
 		{"index list --url http://127.0.0.1:1", []string{"http://127.0.0.1:1", "nearside serve"}},
 		{"index create notes --dimensions 3 --model m", []string{"--dimensions"}},
 		{"ingest /no/such/file --index notes", []string{"/no/such/file"}},

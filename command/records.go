@@ -68,14 +68,22 @@ type receipt struct {
 // print says what was done, or with --dry-run would be.
 func (r receipt) print(w io.Writer, done string) {
 	if r.DryRun {
-		fmt.Fprintf(w, "%d records would be %s", r.Count, done)
+		fmt.Fprintf(w, "%s would be %s", records(r.Count), done)
 		if len(r.Sample) > 0 {
 			fmt.Fprintf(w, ", beginning with %s", strings.Join(r.Sample, ", "))
 		}
 		fmt.Fprintln(w)
 		return
 	}
-	fmt.Fprintf(w, "%d records %s\n", r.Count, done)
+	fmt.Fprintf(w, "%s %s\n", records(r.Count), done)
+}
+
+// records counts records in words.
+func records(n int) string {
+	if n == 1 {
+		return "1 record"
+	}
+	return fmt.Sprintf("%d records", n)
 }
 
 // jsonFlag is a flag whose value is JSON.
@@ -250,7 +258,7 @@ func newRecordsDelete(server *connection) *cobra.Command {
 				return err
 			}
 			if !asked {
-				if !yes && !confirm(cmd, fmt.Sprintf("Delete %d records of %s? [y/N] ", done.Count, args[0])) {
+				if !yes && !confirm(cmd, fmt.Sprintf("Delete %s of %s? [y/N] ", records(done.Count), args[0])) {
 					return fault.New(fault.Invalid, "nothing was deleted; answer y, or give --yes")
 				}
 				if done, err = remove(false); err != nil {
