@@ -26,6 +26,7 @@ type builder struct {
 	trouble   atomic.Pointer[error] // why the last turn failed, or nil
 	inserters []*insertion          // by worker
 	retired   []*cover              // graphs that were replaced, and may be in use still
+	discarded bool                  // the index is being dropped: nothing is worth saving
 
 	died []grave // guarded by store.publishing: versions that ended and may be in the graph, oldest first
 }
@@ -59,6 +60,7 @@ func (b *builder) note() {
 
 // run works until ctx ends.
 func (b *builder) run(ctx context.Context) {
+	b.adopt(ctx)
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {
@@ -183,19 +185,30 @@ func (b *builder) absorb(ctx context.Context, c *cover) (more bool, err error) {
 	if int(end-c.upTo.Load()) <= b.store.options.Graph.Tail && b.settling.Load() == 0 {
 		return false, nil
 	}
-	if err := b.insert(ctx, c, waiting); err != nil {
-		if errors.Is(err, hnsw.ErrFull) {
-			b.retire(c) // the next turn begins a larger one
-			return true, nil
-		}
+	done, err := b.insert(ctx, c, waiting)
+	switch {
+	case errors.Is(err, hnsw.ErrFull):
+		return true, b.enlarge(c)
+	case err != nil:
 		return false, err
+	case done < len(waiting): // the index is being closed
+		c.upTo.Store(waiting[done])
+		return false, nil
 	}
 	c.upTo.Store(upTo)
-	if more = upTo < end; !more && c.graph.Nodes() >= measureAgain*c.measured {
+	if more = upTo < end; !more {
+		b.settled(ctx, c)
+	}
+	return more, nil
+}
+
+// settled does what is to be done once nothing waits.
+func (b *builder) settled(ctx context.Context, c *cover) {
+	if c.graph.Nodes() >= measureAgain*c.measured {
 		c.measured = c.graph.Nodes()
 		b.measure(ctx, c)
 	}
-	return more, nil
+	b.save(c, saveFrom, saveShare)
 }
 
 // waiting returns the slots of the next batch that some view shows or may show:
@@ -233,8 +246,9 @@ type insertion struct {
 	vector []float32
 }
 
-// insert puts slots into the graph, on as many goroutines as are free for it.
-func (b *builder) insert(ctx context.Context, c *cover, slots []slot) error {
+// insert puts slots into the graph, on as many goroutines as are free for it. It
+// returns how many of them it has put, the first ones: fewer than all if ctx ends.
+func (b *builder) insert(ctx context.Context, c *cover, slots []slot) (done int, err error) {
 	var next atomic.Int64
 	var others sync.WaitGroup
 	failed := make(chan error, len(b.inserters))
@@ -245,7 +259,7 @@ func (b *builder) insert(ctx context.Context, c *cover, slots []slot) error {
 				return
 			}
 			for _, at := range slots[from:min(from+buildPiece, len(slots))] {
-				if err := b.insertOne(ctx, c, b.inserters[worker], at); err != nil {
+				if err := b.insertOne(context.WithoutCancel(ctx), c, b.inserters[worker], at); err != nil {
 					failed <- err
 					return
 				}
@@ -261,9 +275,9 @@ func (b *builder) insert(ctx context.Context, c *cover, slots []slot) error {
 	work(0)
 	others.Wait()
 	if len(failed) > 0 {
-		return <-failed
+		return 0, <-failed
 	}
-	return ctx.Err()
+	return min(int(next.Load()), len(slots)), nil // pieces that were begun were ended
 }
 
 func (b *builder) insertOne(ctx context.Context, c *cover, in *insertion, at slot) error {
@@ -293,10 +307,24 @@ func (e *Engine) noteAsked() {
 
 const askedLately = 200 * time.Millisecond
 
-// retire takes a graph out of use. Queries are answered by scans until there is another.
-func (b *builder) retire(c *cover) {
-	b.current.Store(nil)
-	b.retired = append(b.retired, c)
+// enlarge replaces a graph that is full by a larger copy.
+func (b *builder) enlarge(c *cover) error {
+	g, err := c.graph.Compacted(graphCapacity(c.graph.Nodes()))
+	if err != nil {
+		return noGraphMemory(err)
+	}
+	b.replace(c, g)
+	return nil
+}
+
+// replace has queries use a graph with the same slots instead of the one they use.
+func (b *builder) replace(old *cover, g *hnsw.Graph) {
+	c := &cover{graph: g, measured: old.measured, saved: old.saved}
+	c.upTo.Store(old.upTo.Load())
+	c.since.Store(old.since.Load())
+	c.costs.Store(old.costs.Load())
+	b.current.Store(c)
+	b.retired = append(b.retired, old)
 }
 
 // free closes the graphs that were replaced and in which nobody walks any more.
@@ -310,10 +338,11 @@ func (b *builder) free() {
 	})
 }
 
-// close frees everything. The builder has ended, and no call is in flight.
+// close saves the graph and frees everything. The builder has ended, and no call is in flight.
 func (b *builder) close() {
 	b.free()
 	if c := b.current.Swap(nil); c != nil {
+		b.save(c, closeFrom, closeShare)
 		b.closeGraph(c)
 	}
 }

@@ -82,7 +82,7 @@ func (c *checking) run(tx *disk.Tx) error {
 	if err := errors.Join(c.records(tx), c.vectors(tx)); err != nil {
 		return err
 	}
-	return c.checkRows()
+	return errors.Join(c.checkRows(), c.checkGraph())
 }
 
 // records checks that the versions are those that the newest state counts.

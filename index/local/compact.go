@@ -36,6 +36,9 @@ func (s *store) compact(ctx context.Context) error {
 		return err
 	}
 	s.options.Log.Info("closing the gaps that purged versions left", "index", s.number, "slots", st.slots, "versions", versions)
+	if err := s.dir.RemoveAll(graphFile); err != nil { // it knows the slots by their old numbers
+		return err
+	}
 	move := mover{newest: st.mutation.Sequence}
 	for !move.done {
 		if err := s.db.Update(ctx, move.batch, nil); err != nil {

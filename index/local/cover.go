@@ -17,8 +17,11 @@ type cover struct {
 
 	users atomic.Int64 // those who walk in the graph
 
-	costs    atomic.Pointer[costs] // nil: not measured yet
-	measured int                   // the builder's: how many nodes there were when they were
+	costs atomic.Pointer[costs] // nil: not measured yet
+
+	// The builder's:
+	measured int    // how many nodes there were when the costs were measured
+	saved    uint32 // up to which slot the snapshot covers
 }
 
 // covers holds the cover that queries use. The builder alone replaces it.

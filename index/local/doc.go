@@ -7,6 +7,7 @@
 //	records.db        the truth: a SQLite database that any SQLite program can read
 //	records.db.head   its witness, see package disk
 //	vectors.rows      the vectors once more, as the scan wants them: derived, see rows
+//	graph.hnsw        the graph as it was some time ago: derived, see graphFile
 //
 // records.db has these tables:
 //

@@ -1,8 +1,10 @@
 package local_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -290,3 +292,6 @@ func TestQueryAllocatesItsAnswerAndLittleElse(t *testing.T) {
 		t.Errorf("%v allocations a query", allocations)
 	}
 }
+
+// logTo returns a log that is written to b, one goroutine at a time.
+func logTo(b *bytes.Buffer) *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }

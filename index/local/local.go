@@ -180,6 +180,9 @@ func (e *Engine) Drop(_ context.Context, n index.Number) error {
 	}
 	h.gate.Lock()
 	defer h.gate.Unlock()
+	if h.store != nil && h.store.builder != nil {
+		h.store.builder.discarded = true
+	}
 	err = h.shut()
 	h.ended = fault.New(fault.Gone, "index number %d was deleted", n)
 	e.forget(h)

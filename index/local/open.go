@@ -92,6 +92,7 @@ func (e *Engine) start(ctx context.Context, h *handle, dir *disk.Dir, db *disk.D
 	s.stop = stop
 	if !e.options.Graph.Off {
 		s.builder = newBuilder(s)
+		s.builder.died = slices.Clone(s.graves.list)
 		s.background.Go(func() { s.builder.run(background) })
 	}
 	s.background.Go(func() { s.purgeRegularly(background) })
