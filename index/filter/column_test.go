@@ -248,7 +248,7 @@ func TestSizeFollowsTheContents(t *testing.T) {
 		name      string
 		column    *filter.Column
 		low, high int64
-	}{{"nil", nil, 0, 0}, {"empty", empty, 0, 1000}, {"few values", few, 30_000, 800_000}, {"many values", many, 8_000_000, 16_000_000}, {"numbers", numbers, 1_000_000, 1_200_000}} {
+	}{{"nil", nil, 0, 0}, {"empty", empty, 0, 1000}, {"few values", few, 1_000_000, 1_500_000}, {"many values", many, 8_000_000, 16_000_000}, {"numbers", numbers, 1_400_000, 1_800_000}} {
 		if got := c.column.SizeBytes(); got < c.low || got > c.high {
 			t.Errorf("%s: %d bytes, want between %d and %d", c.name, got, c.low, c.high)
 		}

@@ -46,20 +46,19 @@ func (o oneOf) match(value func(string) Value) bool {
 
 func (o oneOf) slots(column func(string) *Column, universe *roaring.Bitmap) *roaring.Bitmap {
 	c := column(o.property)
-	named := c.equal(o.values, universe)
 	switch {
 	case o.null && o.negated: // has a value, and not one of these
 		present := c.present(universe)
-		present.AndNot(named)
+		present.AndNot(c.equal(o.values, universe))
 		return present
 	case o.negated:
-		return roaring.AndNot(universe, named)
+		return c.unequal(o.values, universe)
 	case o.null:
-		absent := roaring.AndNot(universe, c.present(universe))
-		absent.Or(named)
+		absent := c.absent(universe)
+		absent.Or(c.equal(o.values, universe))
 		return absent
 	default:
-		return named
+		return c.equal(o.values, universe)
 	}
 }
 

@@ -6,38 +6,59 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// posting is an ascending list of slots: a bitmap of the older ones, which no
-// longer changes, and the newer ones one by one. A copy of it is a snapshot.
+// posting is an ascending list of slots: bitmaps of the older ones, which no longer
+// change, and the newest one by one. A copy of it is a snapshot.
 type posting struct {
-	sealed *roaring.Bitmap // nil while the list is short
+	sealed *sealed // nil while the list is short
 	tail   []uint32
 }
 
-// sealAt is the length of a tail that is worth a bitmap. Longer lists wait for an
-// eighth of their own length, so that the copying stays in proportion.
-const sealAt = 1024
+// sealed is two bitmaps, every slot of the second above those of the first: a
+// large one, copied seldom, and a small one, copied for each tail.
+type sealed struct{ old, recent *roaring.Bitmap }
+
+// A tail of sealAt slots is worth a bitmap. The recent bitmap becomes part of the
+// old one at an eighth of its size, so that the copying stays in proportion.
+const (
+	sealAt   = 1024
+	recentOf = 8
+)
 
 // add appends a slot, and returns by how many bytes the memory grew.
 func (p *posting) add(slot uint32) (grown int64) {
 	p.tail = appendTo(p.tail, slot, &grown)
-	if len(p.tail) < sealAt || p.sealed != nil && uint64(len(p.tail)) < p.sealed.GetCardinality()/8 {
+	if len(p.tail) < sealAt {
 		return grown
 	}
-	grown -= 4 * int64(cap(p.tail))
-	sealed := roaring.New()
-	if p.sealed != nil {
-		sealed = p.sealed.Clone()
-		grown -= int64(p.sealed.GetSizeInBytes())
+	grown -= 4*int64(cap(p.tail)) + p.sealed.sizeBytes()
+	p.sealed, p.tail = p.sealed.with(p.tail), nil
+	return grown + p.sealed.sizeBytes()
+}
+
+// with returns the bitmaps with more slots.
+func (s *sealed) with(tail []uint32) *sealed {
+	more := roaring.BitmapOf(tail...)
+	if s == nil {
+		return &sealed{more, roaring.New()}
 	}
-	sealed.AddMany(p.tail)
-	*p = posting{sealed: sealed}
-	return grown + int64(sealed.GetSizeInBytes())
+	recent := roaring.Or(s.recent, more)
+	if recent.GetCardinality() < s.old.GetCardinality()/recentOf {
+		return &sealed{s.old, recent}
+	}
+	return &sealed{roaring.Or(s.old, recent), roaring.New()}
+}
+
+func (s *sealed) sizeBytes() int64 {
+	if s == nil {
+		return 0
+	}
+	return int64(s.old.GetSizeInBytes() + s.recent.GetSizeInBytes())
 }
 
 func (p posting) count() uint64 {
 	n := uint64(len(p.tail))
 	if p.sealed != nil {
-		n += p.sealed.GetCardinality()
+		n += p.sealed.old.GetCardinality() + p.sealed.recent.GetCardinality()
 	}
 	return n
 }
@@ -46,31 +67,46 @@ func (p posting) count() uint64 {
 func (p posting) countIn(slots *roaring.Bitmap) int {
 	n := slots.AndCardinality(roaring.BitmapOf(p.tail...))
 	if p.sealed != nil {
-		n += slots.AndCardinality(p.sealed)
+		n += slots.AndCardinality(p.sealed.old) + slots.AndCardinality(p.sealed.recent)
 	}
 	return int(n)
 }
 
-// union returns the slots of universe that are in one of the lists, in a bitmap of the caller's own.
-func union(lists []posting, universe *roaring.Bitmap) *roaring.Bitmap {
-	var sealed []*roaring.Bitmap
+// bitmaps returns bitmaps that together have the slots of the lists. They are not to be changed.
+func bitmaps(lists []posting) []*roaring.Bitmap {
+	var parts []*roaring.Bitmap
 	var loose []uint32
 	for _, p := range lists {
 		if p.sealed != nil {
-			sealed = append(sealed, p.sealed)
+			parts = append(parts, p.sealed.old, p.sealed.recent)
 		}
 		loose = append(loose, p.tail...)
 	}
-	whole := gather(loose)
-	whole.And(universe)
-	switch len(sealed) {
-	case 0:
-	case 1:
-		whole.Or(roaring.And(sealed[0], universe))
-	default:
-		whole.Or(roaring.And(roaring.FastOr(sealed...), universe))
+	return append(parts, gather(loose))
+}
+
+// union returns the slots of universe that are in one of the lists, in a bitmap of the caller's own.
+func union(universe *roaring.Bitmap, lists ...posting) *roaring.Bitmap {
+	const few = 8 // bitmaps; of more, the whole is made first
+	parts := bitmaps(lists)
+	if len(parts) > few {
+		return roaring.And(universe, roaring.FastOr(parts...))
 	}
-	return whole
+	found := roaring.And(universe, parts[0])
+	for _, b := range parts[1:] {
+		found.Or(roaring.And(universe, b))
+	}
+	return found
+}
+
+// without returns the slots of universe that are in none of the lists, in a bitmap of the caller's own.
+func without(universe *roaring.Bitmap, lists ...posting) *roaring.Bitmap {
+	parts := bitmaps(lists)
+	left := roaring.AndNot(universe, parts[0])
+	for _, b := range parts[1:] {
+		left.AndNot(b)
+	}
+	return left
 }
 
 // denseAt is from how many of the slots up to the highest on a plain bit set is

@@ -1,52 +1,31 @@
 package filter
 
 import (
-	"cmp"
 	"slices"
 	"sort"
-	"sync"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // series holds the keys of slots in the order of the slots: a key is a number, or
-// the code of a word. It is cut into windows of windowSlots slots each, as a
-// roaring bitmap is. All windows but the last are sealed: they never change again.
-// A slot may have several keys. A copy of a series is a snapshot of it.
+// the code of a word. A slot may have several.
+//
+// It is cut into windows of windowSlots slots each, as a roaring bitmap is. All but
+// the newest are whole, and never change again. The newest is in pieces of
+// pieceKeys keys, which do not change either, and an open rest.
+// A snapshot of a series is one that nobody adds to.
 type series[K comparable] struct {
-	sealed []*window[K]
+	whole  []*window[K]
+	pieces []*window[K]
 	open   window[K]
 }
 
 const (
 	windowSlots = 1 << 16
 	windowWords = windowSlots / 64
+	pieceKeys   = windowSlots / 16
 )
-
-// window is the keys of at most windowSlots slots.
-type window[K comparable] struct {
-	number  int       // its slots begin at number * windowSlots
-	offsets []uint16  // of slots that have a key, ascending
-	keys    []K       // beside
-	order   *ordering // nil if the window is not sealed
-}
-
-// ordering is the order of a window's keys, made when a range is first asked for.
-//
-// A range is a part of the order from one place to another. Bit sets of the first
-// stepKeys, of the first two times as many, and so on, spare the way through it: the
-// difference of two of them is right but for the part of a step at either end.
-type ordering struct {
-	once   sync.Once
-	places []uint16               // in the window's keys, ascending by key
-	firsts []*[windowWords]uint64 // firsts[i] has the offsets of the lowest i*stepKeys places; firsts[0] is empty
-}
-
-// stepKeys is how many keys a bit set of a window has more than the one before. With 16 of
-// them a full window has 2 bytes a key in bit sets.
-const stepKeys = windowSlots / 16
 
 // sorting says how keys compare. Keys are first compared by a number, which is
 // enough for most, and where that is equal by the whole.
@@ -62,23 +41,50 @@ type stretch[K comparable] struct {
 
 // add enters a key for a slot, not lower than those before, and returns by how many bytes the memory grew.
 func (s *series[K]) add(slot uint32, key K) (grown int64) {
-	number := int(slot / windowSlots)
-	if number != s.open.number && len(s.open.keys) > 0 {
-		before := s.open.sizeBytes()
-		full := &window[K]{number: s.open.number, offsets: slices.Clone(s.open.offsets), keys: slices.Clone(s.open.keys), order: &ordering{}}
-		s.sealed = appendTo(s.sealed, full, &grown)
-		s.open.offsets, s.open.keys = nil, nil // readers may hold the old ones
-		grown += full.sizeBytes() - before
+	number, offset := int(slot/windowSlots), uint16(slot%windowSlots)
+	switch n := len(s.open.keys); {
+	case number != s.open.number:
+		grown = s.endWindow()
+		s.open.number = number
+	case n >= pieceKeys && s.open.offsets[n-1] != offset:
+		grown = s.endPiece()
 	}
-	s.open.number = number
-	s.open.offsets = appendTo(s.open.offsets, uint16(slot%windowSlots), &grown)
+	s.open.offsets = appendTo(s.open.offsets, offset, &grown)
 	s.open.keys = appendTo(s.open.keys, key, &grown)
 	return grown
 }
 
-func (w *window[K]) sizeBytes() int64 {
-	var key K
-	return 2*int64(cap(w.offsets)) + int64(unsafe.Sizeof(key))*int64(cap(w.keys))
+// endPiece makes the open rest a piece. Readers may hold the memory of the rest, which the piece takes over.
+func (s *series[K]) endPiece() (grown int64) {
+	if len(s.open.keys) == 0 {
+		return 0
+	}
+	before := s.open.sizeBytes()
+	piece := &window[K]{number: s.open.number, offsets: s.open.offsets, keys: s.open.keys, order: &ordering{}}
+	s.pieces = appendTo(s.pieces, piece, &grown)
+	s.open = window[K]{number: s.open.number}
+	return grown + piece.sizeBytes() - before
+}
+
+// endWindow puts the pieces of the newest window together.
+func (s *series[K]) endWindow() (grown int64) {
+	if grown = s.endPiece(); len(s.pieces) == 0 {
+		return grown
+	}
+	count := 0
+	for _, p := range s.pieces {
+		count += len(p.keys)
+		grown -= p.sizeBytes()
+	}
+	grown -= int64(unsafe.Sizeof(s.pieces[0])) * int64(cap(s.pieces))
+	whole := &window[K]{number: s.open.number, offsets: make([]uint16, 0, count), keys: make([]K, 0, count), order: &ordering{}}
+	for _, p := range s.pieces {
+		whole.offsets = append(whole.offsets, p.offsets...)
+		whole.keys = append(whole.keys, p.keys...)
+	}
+	s.whole = appendTo(s.whole, whole, &grown)
+	s.pieces = nil
+	return grown + whole.sizeBytes()
 }
 
 // appendTo is append that adds to grown by how many bytes the slice grew.
@@ -91,172 +97,72 @@ func appendTo[T any](s []T, v T, grown *int64) []T {
 
 // snapshot returns what readers may look at while the writer goes on.
 func (s *series[K]) snapshot() series[K] {
-	return series[K]{sealed: s.sealed, open: window[K]{number: s.open.number, offsets: s.open.offsets, keys: s.open.keys}}
+	return series[K]{s.whole, s.pieces, window[K]{number: s.open.number, offsets: s.open.offsets, keys: s.open.keys}}
 }
 
-// windows returns all windows, ascending.
-func (s *series[K]) windows() []*window[K] { return append(slices.Clip(s.sealed), &s.open) }
+// ordered returns the windows and pieces that have an order, ascending.
+func (s *series[K]) ordered() []*window[K] { return slices.Concat(s.whole, s.pieces) }
 
-// sorted returns the order of a sealed window. It counts the memory when it makes it.
-func (w *window[K]) sorted(by sorting[K], size *atomic.Int64) *ordering {
-	w.order.once.Do(func() {
-		w.order.places = w.places(by)
-		first := new([windowWords]uint64)
-		for i, place := range w.order.places {
-			if i%stepKeys == 0 {
-				w.order.firsts = append(w.order.firsts, first)
-				next := *first
-				first = &next
-			}
-			set(first[:], w.offsets[place])
-		}
-		if len(w.keys)%stepKeys == 0 {
-			w.order.firsts = append(w.order.firsts, first)
-		}
-		size.Add(2*int64(len(w.order.places)) + int64(len(w.order.firsts))*windowSlots/8)
-	})
-	return w.order
-}
+// windows returns all windows and pieces, ascending.
+func (s *series[K]) windows() []*window[K] { return append(s.ordered(), &s.open) }
 
-// places returns the places of the keys, ascending by key.
-func (w *window[K]) places(by sorting[K]) []uint16 {
-	type item struct {
-		number uint64
-		place  uint16
-	}
-	items := make([]item, len(w.keys))
-	for i, key := range w.keys {
-		items[i] = item{by.number(key), uint16(i)}
-	}
-	slices.SortFunc(items, func(a, b item) int {
-		c := cmp.Compare(a.number, b.number)
-		if c == 0 && by.compare != nil {
-			c = by.compare(w.keys[a.place], w.keys[b.place])
-		}
-		return c
-	})
-	places := make([]uint16, len(items))
-	for i, it := range items {
-		places[i] = it.place
-	}
-	return places
-}
-
-// find returns which part of an order a stretch is.
-func (w *window[K]) find(o *ordering, s stretch[K]) (from, to int) {
-	from = sort.Search(len(o.places), func(i int) bool { return !s.below(w.keys[o.places[i]]) })
-	to = from + sort.Search(len(o.places)-from, func(i int) bool { return s.above(w.keys[o.places[from+i]]) })
-	return from, to
-}
-
-// fill sets the bits of the offsets that a part of an order has, in words that are all zero.
-func (w *window[K]) fill(words []uint64, o *ordering, from, to int) {
-	low, high := nearest(from, len(o.firsts)), nearest(to, len(o.firsts))
-	if low >= high {
-		for _, place := range o.places[from:to] {
-			set(words, w.offsets[place])
-		}
-		return
-	}
-	less, more := o.firsts[low], o.firsts[high]
-	for i := range less {
-		words[i] = more[i] &^ less[i]
-	}
-	w.shift(words, o.places, from, low*stepKeys)
-	w.shift(words, o.places, high*stepKeys, to)
-}
-
-// shift moves an end of a part: it sets the bits of places from one to the other,
-// and clears them if the other comes first.
-func (w *window[K]) shift(words []uint64, places []uint16, from, to int) {
-	for i := from; i < to; i++ {
-		set(words, w.offsets[places[i]])
-	}
-	for i := to; i < from; i++ {
-		at := w.offsets[places[i]]
-		words[at/64] &^= 1 << (at % 64)
-	}
-}
-
-// nearest returns which of the bit sets ends nearest to a place.
-func nearest(place, sets int) int { return min((place+stepKeys/2)/stepKeys, sets-1) }
-
-func has(words []uint64, offset uint16) bool { return words[offset/64]>>(offset%64)&1 != 0 }
-
-func set(words []uint64, offset uint16) { words[offset/64] |= 1 << (offset % 64) }
-
-// part is a piece of the answer to a range: a part of a window's order, or, of the
-// open window, which has none, the places of the keys.
+// part is a part of a window's order.
 type part[K comparable] struct {
 	*window[K]
-	from, to int
 	order    *ordering
+	from, to int
 }
 
 // within returns the slots of universe that have a key in one of some stretches,
 // which are ascending and apart, in a bitmap of the caller's own.
-func (s *series[K]) within(stretches []stretch[K], by sorting[K], universe *roaring.Bitmap, size *atomic.Int64) *roaring.Bitmap {
+func (s *series[K]) within(stretches []stretch[K], by sorting[K], universe *roaring.Bitmap) *roaring.Bitmap {
 	if s.looksUp(universe) {
 		return s.lookUp(stretches, universe)
 	}
 	var parts []part[K]
-	var loose []uint32 // of the open window
 	count := 0
-	for _, w := range s.sealed {
-		o := w.sorted(by, size)
+	for _, w := range s.ordered() {
+		o := w.sorted(by)
 		for _, st := range stretches {
-			from, to := w.find(o, st)
-			if from < to {
-				parts = append(parts, part[K]{w, from, to, o})
+			if from, to := w.find(o, st); from < to {
+				parts = append(parts, part[K]{w, o, from, to})
 				count += to - from
 			}
 		}
 	}
-	for i, key := range s.open.keys {
+	var loose []uint32 // of the open rest
+	for place, key := range s.open.keys {
 		if holds(stretches, key) {
-			loose = append(loose, s.open.slot(i))
+			loose = append(loose, s.open.slot(place))
 		}
 	}
 	var found *roaring.Bitmap
 	if highest := s.open.number * windowSlots; count*denseAt < highest {
-		found = sparse(parts, count, loose)
+		found = listed(parts, count, loose)
 	} else {
-		found = dense(parts, s.open.number+1, loose)
+		found = drawn(parts, s.open.number+1, loose)
 	}
 	found.And(universe)
 	return found
 }
 
-func (w *window[K]) slot(place int) uint32 {
-	return uint32(w.number)*windowSlots + uint32(w.offsets[place])
-}
-
-// sparse lists the slots of the parts.
-func sparse[K comparable](parts []part[K], count int, loose []uint32) *roaring.Bitmap {
+// listed lists the slots of the parts.
+func listed[K comparable](parts []part[K], count int, loose []uint32) *roaring.Bitmap {
 	slots := make([]uint32, 0, count+len(loose))
 	for _, p := range parts {
-		for _, place := range p.order.places[p.from:p.to] {
-			slots = append(slots, p.slot(int(place)))
+		for _, offset := range p.order.offsets[p.from:p.to] {
+			slots = append(slots, uint32(p.number)*windowSlots+uint32(offset))
 		}
 	}
 	return gather(append(slots, loose...))
 }
 
-// dense sets the bits of the slots of the parts.
-func dense[K comparable](parts []part[K], windows int, loose []uint32) *roaring.Bitmap {
+// drawn sets the bits of the slots of the parts.
+func drawn[K comparable](parts []part[K], windows int, loose []uint32) *roaring.Bitmap {
 	words := make([]uint64, windows*windowWords)
-	var scratch [windowWords]uint64
 	for i, p := range parts {
 		into := words[p.number*windowWords:][:windowWords]
-		if i == 0 || parts[i-1].number != p.number {
-			p.fill(into, p.order, p.from, p.to)
-			continue
-		}
-		clear(scratch[:]) // a further part of a window
-		p.fill(scratch[:], p.order, p.from, p.to)
-		for j, word := range scratch {
-			into[j] |= word
-		}
+		p.order.draw(into, p.from, p.to, i > 0 && parts[i-1].number == p.number)
 	}
 	for _, slot := range loose {
 		words[slot/64] |= 1 << (slot % 64)
@@ -273,11 +179,10 @@ func holds[K comparable](stretches []stretch[K], key K) bool {
 	return i < len(stretches) && !stretches[i].below(key)
 }
 
-// looksUp reports whether it is cheaper to look up the key of each slot than to
-// answer for all: BenchmarkBitmap has some 50 ns for a slot, 3 µs for a sealed
-// window and 1 ns for a key of the open one.
+// looksUp reports whether it is cheaper to look up the key of each slot, at some 50 ns, than to
+// answer for all, at some 3 µs for a window and 2 ns for a key of the open rest.
 func (s *series[K]) looksUp(slots *roaring.Bitmap) bool {
-	return int(slots.GetCardinality()) < 60*len(s.sealed)+len(s.open.keys)/50
+	return int(slots.GetCardinality()) < 60*(len(s.whole)+len(s.pieces))+len(s.open.keys)/25
 }
 
 func (s *series[K]) lookUp(stretches []stretch[K], slots *roaring.Bitmap) *roaring.Bitmap {
@@ -292,26 +197,25 @@ func (s *series[K]) lookUp(stretches []stretch[K], slots *roaring.Bitmap) *roari
 
 // each calls visit for every key of some slots, ascending by slot.
 func (s *series[K]) each(slots *roaring.Bitmap, visit func(slot uint32, key K)) {
-	windows := s.windows()
+	windows := slices.DeleteFunc(s.windows(), func(w *window[K]) bool { return len(w.keys) == 0 })
 	var buffer [1024]uint32
 	place := 0 // in windows[0]: all before it have lower slots
-	for it := slots.ManyIterator(); ; {
-		n := it.NextMany(buffer[:])
-		if n == 0 {
-			return
-		}
+	it := slots.ManyIterator()
+	for n := it.NextMany(buffer[:]); n > 0; n = it.NextMany(buffer[:]) {
 		for _, slot := range buffer[:n] {
-			number, offset := int(slot/windowSlots), uint16(slot%windowSlots)
-			for windows[0].number < number {
-				if windows, place = windows[1:], 0; len(windows) == 0 {
-					return
-				}
+			for len(windows) > 0 && windows[0].slot(len(windows[0].keys)-1) < slot {
+				windows, place = windows[1:], 0
 			}
-			if w := windows[0]; w.number == number {
-				place = advance(w.offsets, place, offset)
-				for ; place < len(w.offsets) && w.offsets[place] == offset; place++ {
-					visit(slot, w.keys[place])
-				}
+			if len(windows) == 0 {
+				return
+			}
+			w, offset := windows[0], uint16(slot%windowSlots)
+			if w.number != int(slot/windowSlots) {
+				continue
+			}
+			place = advance(w.offsets, place, offset)
+			for ; place < len(w.offsets) && w.offsets[place] == offset; place++ {
+				visit(slot, w.keys[place])
 			}
 		}
 	}

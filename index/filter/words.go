@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -56,6 +55,9 @@ func (w *words) listsOf(values []Value, t Type) []posting {
 	return lists
 }
 
+// fewTexts is how many lists a snapshot has at most.
+const fewTexts = 64
+
 // snapshot returns what readers may look at while the writer goes on. It has the
 // lists only if there are few, and nobody can add to it.
 func (w *words) snapshot() words {
@@ -66,22 +68,9 @@ func (w *words) snapshot() words {
 	return s
 }
 
-// fewTexts is up to how many distinct strings each is compared with a range, and
-// the lists of those in it are united. It is faster than the series then.
-const fewTexts = 64
-
 // within returns the slots of universe whose string lies in a span, in a bitmap of
 // the caller's own. Of words, it looks at a snapshot only.
-func (w *words) within(s span, universe *roaring.Bitmap, size *atomic.Int64) *roaring.Bitmap {
-	if w.lists != nil {
-		var lists []posting
-		for code, text := range w.texts {
-			if s.holdsText(text) {
-				lists = append(lists, w.lists[code])
-			}
-		}
-		return union(lists, universe)
-	}
+func (w *words) within(s span, universe *roaring.Bitmap) *roaring.Bitmap {
 	texts := w.texts
 	one := stretch[uint32]{
 		below: func(code uint32) bool { return s.isAbove(texts[code]) },
@@ -91,7 +80,7 @@ func (w *words) within(s span, universe *roaring.Bitmap, size *atomic.Int64) *ro
 		number:  func(code uint32) uint64 { return beginning(texts[code]) },
 		compare: func(a, b uint32) int { return strings.Compare(texts[a], texts[b]) },
 	}
-	return w.series.within([]stretch[uint32]{one}, by, universe, size)
+	return w.series.within([]stretch[uint32]{one}, by, universe)
 }
 
 // beginning returns the first eight bytes of a string as a number, which compare as the bytes do.
@@ -112,5 +101,3 @@ func (s span) isBelow(text string) bool {
 	high := s.high.value
 	return !high.IsAbsent() && (text > high.text || s.high.exclusive && text == high.text)
 }
-
-func (s span) holdsText(text string) bool { return !s.isAbove(text) && !s.isBelow(text) }
