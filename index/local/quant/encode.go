@@ -60,7 +60,8 @@ func encode(x []float32, offset float32, factor float64, code []byte) (squares i
 	}
 	fill(code[len(x):])
 	e := math.Sqrt(float64(s.total()))
-	return s.squares, e*(1+0x1p-15) + (e+math.Sqrt(float64(s.squares)))*0x1p-22 + 0x1p-40
+	most := float64((e + math.Sqrt(float64(s.squares))) * 0x1p-22)
+	return s.squares, float64(e*(1+0x1p-15)) + most + 0x1p-40
 }
 
 func (s *sums) total() float32 {
