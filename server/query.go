@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -50,31 +49,10 @@ func (c *call) queryOf(x *vectorize.Index) (q queryRequest, err error) {
 // parseQuery decodes the body of a query for an index of some dimensions. It keeps nothing of data.
 func parseQuery(data []byte, dimensions int) (queryRequest, error) {
 	q := queryRequest{Query: index.Query{TopK: vectorize.DefaultTopK}}
-	if len(data) == 0 {
-		return q, badJSON("the body is empty; a JSON object is expected")
-	}
-	s := scanner{data: data}
-	err := s.fields(func(key string) error {
-		if s.null() {
-			return nil // as if it were absent
-		}
-		err := q.field(&s, key, dimensions)
-		if err != nil {
-			err = &fieldError{key, err}
-		}
-		return err
+	err := readWhole(data, func(s *scanner) error {
+		return s.named(func(key string) error { return q.field(s, key, dimensions) })
 	})
-	if err == nil {
-		err = s.end()
-	}
-	var inFilter *filterError
-	switch {
-	case errors.As(err, &inFilter):
-		return q, inFilter.cause
-	case err != nil:
-		return q, badJSON(err.Error())
-	}
-	return q, nil
+	return q, err
 }
 
 // fieldError is what is wrong with one field of a body.
@@ -182,10 +160,16 @@ type explainObject struct {
 	Matching   int            `json:"matching"`
 	Exhaustive bool           `json:"exhaustive"`
 	Sequence   index.Sequence `json:"sequence"`
+
+	// Of walks through a graph only.
+	EF     int     `json:"ef,omitempty"`
+	Hops   int     `json:"hops,omitempty"`
+	Tail   int     `json:"tail,omitempty"`
+	Recall float64 `json:"recall,omitempty"` // as measured of late
 }
 
 func newExplainObject(e index.Explain) *explainObject {
-	return &explainObject{e.Plan, e.Candidates, e.Matching, e.Exhaustive, e.Sequence}
+	return &explainObject{e.Plan, e.Candidates, e.Matching, e.Exhaustive, e.Sequence, e.EF, e.Hops, e.Tail, e.Recall}
 }
 
 // answer runs a query and replies with its matches.

@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,33 +12,12 @@ import (
 	"nearside/index"
 )
 
-// list returns a page of ids. All pages of a listing answer from the state of the
-// first, which its cursor names.
-func (s *store) list(ctx context.Context, text string, count int, r index.Read) (index.Page, error) {
+// list returns a page of all ids.
+func (s *store) list(ctx context.Context, cursor string, count int, r index.Read) (index.Page, error) {
 	if err := index.CheckPage(count); err != nil {
 		return index.Page{}, err
 	}
-	v, after, err := s.listed(ctx, text, r)
-	if err != nil {
-		return index.Page{}, err
-	}
-	defer v.unpin()
-	visible, err := s.visible(v, r.Within)
-	if err != nil {
-		return index.Page{}, err
-	}
-	ids, err := s.idsAfter(ctx, v, visible, after, count+1)
-	if err != nil {
-		return index.Page{}, err
-	}
-	page := index.Page{IDs: ids, Total: int(visible.GetCardinality())}
-	if len(ids) > count {
-		page.IDs = ids[:count]
-		page.Expires = s.options.Clock().UTC().Add(index.CursorLife).Truncate(time.Second)
-		page.Next = index.Cursor{Sequence: v.sequence(), After: ids[count-1], Expires: page.Expires}.Encode(s.number)
-		s.leases.renew(v, page.Expires)
-	}
-	return page, nil
+	return s.selectPage(ctx, index.Selection{}, cursor, count, r)
 }
 
 // listed returns the view that a page answers from, pinned, and the id it begins after.
@@ -137,59 +115,6 @@ func (s *store) countNamespaces(v *view, visible *roaring.Bitmap) int {
 		}
 	}
 	return n
-}
-
-// selectBelow decides how a page is found: if fewer than one record in so many is
-// visible, the visible ids are sorted in memory, else the index of records.db is
-// walked and what is not visible passed over.
-const selectBelow = 64
-
-// idsAfter returns the lowest ids above after, at most most, of the visible slots.
-func (s *store) idsAfter(ctx context.Context, v *view, visible *roaring.Bitmap, after index.VectorID, most int) ([]index.VectorID, error) {
-	if visible.IsEmpty() {
-		return nil, nil
-	}
-	if int(visible.GetCardinality()) < v.count/selectBelow {
-		return sortedIDs(v, visible, after, most), nil
-	}
-	var ids []index.VectorID
-	take := func(r *disk.Row) error {
-		if visible.Contains(slot(r.Int(1))) {
-			ids = append(ids, index.VectorID(r.Text(0)))
-		}
-		return nil
-	}
-	err := s.db.View(ctx, func(tx *disk.Tx) error {
-		// What the view shows is alive still, or has died since.
-		err := each(tx, `SELECT id, slot FROM records WHERE died IS NULL AND id > ? ORDER BY id`, func(r *disk.Row) error {
-			if len(ids) == most {
-				return errEnough
-			}
-			return take(r)
-		}, string(after))
-		if err != nil {
-			return err
-		}
-		return tx.Each(`SELECT id, slot FROM records WHERE died > ? AND id > ?`, take, uint64(v.sequence()), string(after))
-	})
-	slices.Sort(ids)
-	return ids[:min(most, len(ids))], err
-}
-
-func sortedIDs(v *view, visible *roaring.Bitmap, after index.VectorID, most int) []index.VectorID {
-	var ids []string
-	visible.Iterate(func(at slot) bool {
-		if id := v.table.id(at); id > string(after) {
-			ids = append(ids, id)
-		}
-		return true
-	})
-	slices.Sort(ids)
-	page := make([]index.VectorID, 0, min(most, len(ids)))
-	for _, id := range ids[:min(most, len(ids))] {
-		page = append(page, index.VectorID(strings.Clone(id)))
-	}
-	return page
 }
 
 // leases are the states that listings in progress answer from.

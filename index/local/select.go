@@ -17,7 +17,8 @@ func (h *handle) Select(ctx context.Context, sel index.Selection, cursor string,
 	return call(ctx, h, func(s *store) (index.Page, error) { return s.selectPage(ctx, sel, cursor, count, r) })
 }
 
-// selectPage returns a page of the ids of a selection.
+// selectPage returns a page of the ids of a selection. All pages of a listing answer
+// from the state of the first, which its cursor names.
 func (s *store) selectPage(ctx context.Context, sel index.Selection, cursor string, count int, r index.Read) (index.Page, error) {
 	if err := index.CheckSelect(count); err != nil {
 		return index.Page{}, err
@@ -82,6 +83,11 @@ func withPrefix(v *view, slots *roaring.Bitmap, prefix string) *roaring.Bitmap {
 	return roaring.BitmapOf(begin...)
 }
 
+// selectBelow decides how a page is found: if fewer than one record in so many is
+// visible, the visible ids are sorted in memory, else the index of records.db is
+// walked and what is not visible passed over.
+const selectBelow = 64
+
 // idsOf returns the lowest ids above after, at most most, of the selected slots,
 // all of whose ids begin with prefix.
 func (s *store) idsOf(ctx context.Context, v *view, selected *roaring.Bitmap, prefix string, after index.VectorID, most int) ([]index.VectorID, error) {
@@ -118,6 +124,22 @@ func (s *store) idsOf(ctx context.Context, v *view, selected *roaring.Bitmap, pr
 	})
 	slices.Sort(ids)
 	return ids[:min(most, len(ids))], err
+}
+
+func sortedIDs(v *view, visible *roaring.Bitmap, after index.VectorID, most int) []index.VectorID {
+	var ids []string
+	visible.Iterate(func(at slot) bool {
+		if id := v.table.id(at); id > string(after) {
+			ids = append(ids, id)
+		}
+		return true
+	})
+	slices.Sort(ids)
+	page := make([]index.VectorID, 0, min(most, len(ids)))
+	for _, id := range ids[:min(most, len(ids))] {
+		page = append(page, index.VectorID(strings.Clone(id)))
+	}
+	return page
 }
 
 // behind returns text that sorts after every id with a prefix, and before every other id that does.
