@@ -48,6 +48,12 @@ func Float32s(values []float32, data []byte, most int) (_ []float32, count, size
 		return values, 0, at + 1, true
 	}
 	for {
+		if count < most {
+			start := len(values)
+			values, at = fractions(values, data, at, most-count)
+			count += len(values) - start
+			at = skipSpace(data, at)
+		}
 		value, next := quick(data, at)
 		if next < 0 {
 			if value, next = slow(data, at); next < 0 {
@@ -89,19 +95,19 @@ func quick(data []byte, at int) (value float32, next int) {
 	if at < len(data) {
 		minus = isMinus(data[at])
 	}
-	at += minus
-	mantissa, places, next := fraction(data, at)
-	exponent := -places
+	mantissa, exponent, next := decimal(data, at+minus)
 	if next < 0 {
-		if mantissa, exponent, next = decimal(data, at); next < 0 {
-			return 0, -1
-		}
+		return 0, -1
 	}
 	value, sure := round(mantissa, exponent)
 	if !sure {
 		return 0, -1
 	}
-	return math.Float32frombits(math.Float32bits(value) | uint32(minus)<<31), next
+	return signedFloat(value, minus), next
+}
+
+func signedFloat(value float32, minus int) float32 {
+	return math.Float32frombits(math.Float32bits(value) | uint32(minus)<<31)
 }
 
 // isMinus returns 1 for a minus, else 0. Which of them is by chance in most
@@ -113,40 +119,56 @@ func isMinus(b byte) (one int) {
 	return one
 }
 
-// fraction reads 0.ddd…, the form of nearly every number of an embedding, and
-// returns its digits, how many they are, and the position after them; -1 where
-// anything else stands, or the end of data is near. It is decimal without a loop.
-func fraction(data []byte, at int) (mantissa uint64, places, next int) {
-	const ahead = 2 + 3*8 + 1
-	if len(data)-at < ahead {
-		return 0, 0, -1
-	}
-	text := data[at : at+ahead]
-	if text[0] != '0' || text[1] != '.' {
-		return 0, 0, -1
-	}
-	word := binary.LittleEndian.Uint64(text[2:])
-	places = leading(word)
-	mantissa = value(word << (64 - 8*places))
-	if places == 8 {
-		word = binary.LittleEndian.Uint64(text[10:])
-		n := leading(word)
-		mantissa = mantissa*tens[n] + value(word<<(64-8*n))
-		places += n
-		if n == 8 {
-			word = binary.LittleEndian.Uint64(text[18:])
-			n = leading(word)
-			if n == 8 || mantissa > room[n] {
-				return 0, 0, -1
-			}
-			mantissa = mantissa*tens[n] + value(word<<(64-8*n))
-			places += n
+// fractions reads numbers of the form 0.ddd, with a comma and at most one space
+// behind each, which is what an embedding consists of, and appends at most most of
+// them to values. It stops before the first number that it cannot read, or be sure
+// of, and where the end of data is near. It does what quick does, without a call or
+// a branch that depends on the digits.
+func fractions(values []float32, data []byte, at, most int) ([]float32, int) {
+	const ahead = 1 + 2 + 3*8 + 2 // sign, leading zero and dot, digits, comma and space
+	for ; most > 0 && len(data)-at >= ahead; most-- {
+		minus := isMinus(data[at])
+		text := data[at+minus:][:ahead-1]
+		if text[0] != '0' || text[1] != '.' {
+			break
 		}
+		word := binary.LittleEndian.Uint64(text[2:])
+		places := leading(word)
+		mantissa := value(word << (64 - 8*places))
+		if places == 8 {
+			word = binary.LittleEndian.Uint64(text[10:])
+			n := leading(word)
+			mantissa = mantissa*tens[n] + value(word<<(64-8*n))
+			if places += n; n == 8 {
+				word = binary.LittleEndian.Uint64(text[18:])
+				if n = leading(word); n == 8 || mantissa > room[n] {
+					break
+				}
+				mantissa = mantissa*tens[n] + value(word<<(64-8*n))
+				places += n
+			}
+		}
+		if places == 0 || text[2+places] != ',' {
+			break
+		}
+		// Neither is out of range: the least is 10^-23, and the largest less than 1.
+		wide := float64(mantissa) * powers[mostPower-places]
+		if nearHalfway(wide) {
+			break
+		}
+		values = append(values, signedFloat(float32(wide), minus))
+		at += minus + 2 + places + 1
+		at += isSpace(data[at])
 	}
-	if places == 0 || text[2+places]|0x20 == 'e' {
-		return 0, 0, -1
+	return values, at
+}
+
+// isSpace returns 1 for a space, else 0.
+func isSpace(b byte) (one int) {
+	if b == ' ' {
+		one = 1
 	}
-	return mantissa, places, at + 2 + places
+	return one
 }
 
 // decimal reads a number without its sign as mantissa × 10^exponent, and returns
@@ -212,10 +234,14 @@ func round(mantissa uint64, exponent int) (value float32, sure bool) {
 	if wide < 0x1p-126 || wide > math.MaxFloat32 {
 		return 0, false
 	}
-	if rest := math.Float64bits(wide) & below; rest-(halfway-unsure) <= 2*unsure {
-		return 0, false
-	}
-	return float32(wide), true
+	return float32(wide), !nearHalfway(wide)
+}
+
+// nearHalfway reports whether a number may stand for one on the other side of the
+// midpoint between two float32.
+func nearHalfway(wide float64) bool {
+	rest := math.Float64bits(wide) & below
+	return rest-(halfway-unsure) <= 2*unsure
 }
 
 // mostPower bounds the power of ten: with 20 digits, 10^-58 is the least that can

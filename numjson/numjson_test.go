@@ -282,3 +282,26 @@ func BenchmarkFloat32s(b *testing.B) {
 		})
 	}
 }
+
+// Long arrays go the quick way; white space and odd numbers stand anywhere in them.
+func TestLongArraysOfAllFormsAreReadAsEncodingJSONDoes(t *testing.T) {
+	r := random(t)
+	spaces := []string{"", "", "", "", " ", " ", "  ", "\n", " \n", "\t", "\r\n ", "                              "}
+	odd := []string{"0", "-0", "1", "1e5", "-2.5E-3", "16777217", "1e-45", "0.0", "-0.000", "0.50000001490116119384765625", "0.500000014901161193847656250000000000000000001", "0.1e1", "null", "0.", "-", "01", "1e39", ""}
+	for range tries(2000) {
+		var text strings.Builder
+		text.WriteString("[" + spaces[r.IntN(len(spaces))])
+		for i := range 1 + r.IntN(20) {
+			if i > 0 {
+				text.WriteString(spaces[r.IntN(len(spaces))] + "," + spaces[r.IntN(len(spaces))])
+			}
+			if r.IntN(20) == 0 {
+				text.WriteString(odd[r.IntN(len(odd))])
+			} else {
+				text.WriteString(strconv.FormatFloat(r.Float64()*2-1, 'f', 1+r.IntN(26), 64))
+			}
+		}
+		text.WriteString(spaces[r.IntN(len(spaces))] + "]" + strings.Repeat("9", r.IntN(40)))
+		checkArray(t, []byte(text.String()))
+	}
+}
