@@ -26,7 +26,7 @@ var masks = []struct {
 func TestRepliesAreAsRecorded(t *testing.T) {
 	lines := `{"id":"a1","values":[32.4,0.1,-2],"namespace":"eu","metadata":{"genre":"noir","year":1944}}` + "\n" +
 		`{"id":"a2","values":[1,0,0],"metadata":{"genre":"comedy"}}` + "\n" + `{"id":"a3","values":[0,1e-7,1e21]}`
-	v1, ours := home+"/vectorize/indexes", home+"/nearside/indexes"
+	v1 := home + "/vectorize/indexes"
 	steps := []struct{ name, method, path, contentType, body string }{
 		{"create", "POST", v2, "", `{"name":"films","description":"demo","config":{"dimensions":3,"metric":"cosine"}}`},
 		{"create-preset", "POST", v2, "", `{"name":"texts","config":{"preset":"@cf/baai/bge-base-en-v1.5"}}`},
@@ -61,6 +61,15 @@ func TestRepliesAreAsRecorded(t *testing.T) {
 		{"v1-get-by-ids", "POST", v1 + "/films/get-by-ids", "", `{"ids":["b1"]}`},
 		{"v1-delete-by-ids", "POST", v1 + "/films/delete-by-ids", "", `{"ids":["b1","b2","nobody"]}`},
 		{"delete-by-ids", "POST", v2 + "/films/delete_by_ids", "", `{"ids":["a3","nobody"]}`},
+		{"nearside-query", "POST", ours + "/films/query", "", `{"vector":[1,0,0],"topK":2,"returnMetadata":"all","explain":true,"filter":{"$or":[{"genre":"noir"},{"genre":"comedy"}]}}`},
+		{"nearside-query-groups", "POST", ours + "/films/query", "", `{"positive":["a2"],"group_by":{"property":"genre","size":1}}`},
+		{"nearside-count", "POST", ours + "/films/count", "", `{"prefix":"a"}`},
+		{"nearside-list-records", "POST", ours + "/films/list", "", `{"filter":{"genre":{"$exists":true}},"count":1}`},
+		{"nearside-facets", "POST", ours + "/films/facets", "", `{"property":"genre"}`},
+		{"nearside-metadata", "POST", ours + "/films/metadata", "", `{"ids":["a1"],"set":{"seen":true},"remove":["year"]}`},
+		{"nearside-delete-preview", "POST", ours + "/films/delete", "", `{"prefix":"a","dry_run":true}`},
+		{"nearside-delete-records", "POST", ours + "/films/delete", "", `{"filter":{"genre":"comedy"}}`},
+		{"nearside-delete-all", "POST", ours + "/films/delete", "", `{}`},
 		{"metadata-index-delete", "POST", v2 + "/films/metadata_index/delete", "", `{"propertyName":"genre"}`},
 		{"nearside-list", "GET", ours, "", ""},
 		{"nearside-create", "POST", ours, "", `{"name":"plain","config":{"dimensions":3,"metric":"euclidean"}}`},

@@ -50,6 +50,11 @@ func query(body func(size int) string) func(*cloud, int) answer {
 	return func(c *cloud, size int) answer { return c.send("POST", v2+"/films/query", "", body(size)) }
 }
 
+// asking is a call of nearside's own.
+func asking(route string, body func(size int) string) func(*cloud, int) answer {
+	return func(c *cloud, size int) answer { return c.send("POST", ours+"/films/"+route, "", body(size)) }
+}
+
 var sizes = []sized{
 	{"index name", 64, 3001, "has 65 bytes; at most 64 are allowed", func(c *cloud, n int) answer {
 		name := strings.Repeat("n", n)
@@ -103,6 +108,14 @@ var sizes = []sized{
 	{"filter property", 512, 40026, "has 513 characters; at most 512", query(func(n int) string {
 		return `{"vector":[1,2,3],"filter":{"` + strings.Repeat("ü", n) + `":1}}`
 	})},
+	{"ef", 10_000, 40026, "ef is 10001; it must be between 1 and 10000", asking("query", func(n int) string { return fmt.Sprintf(`{"vector":[1,2,3],"ef":%d}`, n) })},
+	{"filter of nearside's", 64 << 10, 40026, "filter has 65537 bytes as compact JSON; at most 65536", asking("query", func(n int) string {
+		return `{"vector":[1,2,3],"filter":{"a":"` + strings.Repeat("x", n-len(`{"a":""}`)) + `"}}`
+	})},
+	{"prefix", 64, 40008, "prefix too long; max is 64 bytes, as of an id, got 65 bytes", asking("count", func(n int) string { return `{"prefix":"` + strings.Repeat("p", n) + `"}` })},
+	{"ids of a selection", 5000, 40007, "too many ids in payload; max id count is 5000, got 5001", asking("count", func(n int) string { return `{"ids":[` + repeated(n, quotedID, ",") + `]}` })},
+	{"namespace of a selection", 64, 40009, "namespace too long; max is 64 bytes, got 65 bytes", asking("delete", func(n int) string { return `{"namespace":"` + strings.Repeat("n", n) + `"}` })},
+	{"list of a selection", 1000, 40026, "count is 1001; it must be between 1 and 1000", asking("list", func(n int) string { return fmt.Sprintf(`{"count":%d}`, n) })},
 }
 
 func TestEachSizeIsTakenUpToItsLimit(t *testing.T) {
