@@ -94,13 +94,7 @@ func (g *Graph) choose(in *Inserter, node uint32, level int) int {
 // come last: of many copies of one vector they must not push out the links that
 // lead elsewhere. self is what quant.Query.Self says of the base.
 func (g *Graph) selectDiverse(in *Inserter, self int32, candidates []entry, m int) []uint32 {
-	in.selected = in.selected[:0]
-	return g.selectMore(in, self, candidates, m)
-}
-
-// selectMore is selectDiverse beside nodes that are selected already.
-func (g *Graph) selectMore(in *Inserter, self int32, candidates []entry, m int) []uint32 {
-	in.ties = in.ties[:0]
+	in.selected, in.ties = in.selected[:0], in.ties[:0]
 	for _, c := range candidates {
 		if len(in.selected) == m {
 			return in.selected

@@ -59,7 +59,9 @@ func (r *Repair) nextOrphan(in *Inserter) int {
 // adopt links an orphan with its neighbours: as an insert does, but one of them at least must link back.
 func (r *Repair) adopt(in *Inserter, orphan uint32) {
 	g, linked := r.g, false
-	near := r.near(in, orphan)
+	in.query.SetCode(&g.codec, g.code(orphan), g.nodes.terms[orphan])
+	reached := func(node uint32) bool { return node >= r.end || r.reached.has(node) }
+	near := slices.Clone(g.selectDiverse(in, in.query.Self(), g.around(&in.Searcher, orphan, reached), g.m))
 	for _, n := range near {
 		g.link(in, orphan, n, 0)
 	}
@@ -70,36 +72,6 @@ func (r *Repair) adopt(in *Inserter, orphan uint32) {
 	for i := 0; i < len(near) && !linked; i++ {
 		linked = g.squeeze(near[i], orphan, i == len(near)-1)
 	}
-}
-
-// near returns neighbours for an orphan among the nodes that were reached: the higher
-// levels may lead to it, or to others that cannot be come to on the ground.
-func (r *Repair) near(in *Inserter, orphan uint32) []uint32 {
-	g, s := r.g, &in.Searcher
-	s.query.SetCode(&g.codec, g.code(orphan), g.nodes.terms[orphan])
-	s.accept = g.accept(nil)
-	for _, fromTop := range []bool{true, false} {
-		at, _, ok := g.start()
-		if ok && fromTop {
-			at, _, ok = g.descend(s, 0)
-		}
-		if !ok || at == orphan {
-			continue
-		}
-		s.visited.reset(g.Nodes())
-		s.visited.add(orphan)
-		s.pool.reset(g.options.EFConstruction, mostTies)
-		s.at[0] = at
-		s.enter(at, s.compare(g, 1)[0])
-		g.walk(s, 0)
-		reached := slices.DeleteFunc(s.pool.entries, func(e entry) bool {
-			return e.node() < r.end && !r.reached.has(e.node())
-		})
-		if near := g.selectDiverse(in, s.query.Self(), reached, g.m); len(near) > 0 {
-			return slices.Clone(near)
-		}
-	}
-	return nil
 }
 
 // squeeze puts an orphan into the full list of a neighbour, in place of a node that another of the list
