@@ -40,6 +40,22 @@ func BenchmarkSet(b *testing.B) {
 	}
 }
 
+func BenchmarkBounds(b *testing.B) {
+	for _, metric := range metrics {
+		b.Run(string(metric), func(b *testing.B) {
+			vectors := normal(random(), 1000, 64, 0, 1)
+			s := store(quant.Train(metric, 64, vectors), vectors)
+			var q quant.Query
+			q.Set(&s.c, vectors[0])
+			keys := s.keys(&q)
+			for i := 0; b.Loop(); i++ {
+				n := i % len(keys)
+				q.Bounds(keys[n], s.terms[n], s.losses[n])
+			}
+		})
+	}
+}
+
 // use makes the named kernels those in use until the returned function is called.
 func use(tb testing.TB, k vek.Kernel) (back func()) {
 	before := vek.Using()

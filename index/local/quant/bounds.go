@@ -9,14 +9,24 @@ import (
 // bounds is what Query.Bounds needs of a query. Lengths are in units of vectors;
 // under cosine and dot-product, of the query scaled to length 1.
 type bounds struct {
-	metric  index.Metric // "": nothing is known
-	loss    float64      // upper bound of the distance between the query and what its code stands for
-	squares float64      // the square of the length of what its code stands for
-	key     float64      // what one unit of a key stands for: a product
-	term    float64      // what one unit of the sum of the squares of a stored code stands for
-	radius  float64      // dot-product: Codec.Radius
-	longest float64      // dot-product: a length that no code exceeds
+	of      ranking
+	loss    float64 // upper bound of the distance between the query and what its code stands for
+	squares float64 // the square of the length of what its code stands for
+	key     float64 // what one unit of a key stands for: a product
+	term    float64 // what one unit of the sum of the squares of a stored code stands for
+	radius  float64 // dot-product: Codec.Radius
+	longest float64 // dot-product: a length that no code exceeds
 }
+
+// ranking says which number bounds are of. It is what the metric says, in a form that is cheap to compare.
+type ranking uint8
+
+const (
+	ofNothing ranking = iota // nothing is known
+	ofDistance
+	ofCosine
+	ofProduct
+)
 
 // Bounds returns a lower and an upper bound of the number by which vectors are
 // ranked, the nearest lowest: the squared distance under the Euclidean metric, else the
@@ -36,23 +46,24 @@ type bounds struct {
 //	|q.x - q'.x'| <= |q|b + a|x'|.
 //
 // The first is used for the Euclidean metric, the second for dot-product. As
-// q.x = 1 - |q-x|^2/2 for vectors of length 1, cosine has both and takes the better:
-// the first where the distance is below 1. The sum of the squares of x' is the
+// q.x = 1 - |q-x|^2/2 for vectors of length 1, cosine has both, and takes the better
+// where the distance is below 1; elsewhere that is the second. The sum of the squares of x' is the
 // term; under dot-product it follows from the lift, whose rounding is allowed for.
 func (q *Query) Bounds(key, term int32, loss float32) (lower, upper float64) {
 	b, lost := &q.bounds, float64(loss)
-	switch b.metric {
-	case index.Euclidean:
+	switch b.of {
+	case ofDistance:
 		twice := float64(term>>q.halved-key) * b.key
 		lower, upper = apart(b.squares, float64(term)*b.term, twice, b.loss+lost)
 		lower, upper = lower*lower*(1-rounding), upper*upper*(1+rounding)
-	case index.Cosine:
-		product := -float64(key) * b.key
-		near, far := apart(b.squares, float64(term)*b.term, 2*product, b.loss+lost)
-		e := lost + b.loss*(1+lost) + rounding
-		lower = max(-product-e, near*near/2-1-rounding)
-		upper = min(-product+e, far*far/2-1+rounding)
-	case index.DotProduct:
+	case ofCosine:
+		product, e := -float64(key)*b.key, lost+b.loss*(1+lost)+rounding
+		lower, upper = -product-e, -product+e
+		if product > .5 { // few of the rows of a scan are that near
+			near, far := apart(b.squares, float64(term)*b.term, 2*product, b.loss+lost)
+			lower, upper = max(lower, near*near/2-1-rounding), min(upper, far*far/2-1+rounding)
+		}
+	case ofProduct:
 		product, length := -float64(key)*b.key, b.lengthOf(term)
 		e := lost + b.loss*length + (length+lost)*rounding
 		lower, upper = -product-e, -product+e
@@ -94,7 +105,7 @@ func euclideanBounds(c *Codec, squares, lost float64, halved uint) bounds {
 	unit := 1 / float64(c.Scale)
 	coarse := float64(uint64(1) << halved)
 	return bounds{
-		metric:  c.Metric,
+		of:      ofDistance,
 		loss:    lost * coarse * unit,
 		squares: squares * coarse * coarse * unit * unit,
 		key:     coarse * unit * unit,
@@ -105,9 +116,12 @@ func euclideanBounds(c *Codec, squares, lost float64, halved uint) bounds {
 // productBounds is for a query whose code has the given sum of squares and lost so
 // much, in units of its own, of which there are scale for the query's length.
 func productBounds(c *Codec, squares, lost, scale float64) bounds {
-	unit := 1 / float64(c.Scale)
+	unit, of := 1/float64(c.Scale), ofProduct
+	if c.Metric == index.Cosine {
+		of = ofCosine
+	}
 	return bounds{
-		metric:  c.Metric,
+		of:      of,
 		loss:    lost / scale,
 		squares: squares / (scale * scale),
 		key:     unit / scale,
@@ -122,5 +136,5 @@ func zeroBounds(c *Codec) bounds {
 	if c.Metric == index.Cosine {
 		return bounds{}
 	}
-	return bounds{metric: c.Metric}
+	return bounds{of: ofProduct}
 }

@@ -2,8 +2,9 @@ package quant_test
 
 import (
 	"encoding/binary"
+	"fmt"
+	"maps"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,20 +23,36 @@ func TestMeasure(t *testing.T) {
 		t.Skip("-sets is not given")
 	}
 	for _, set := range []struct {
-		name   string
-		metric index.Metric
+		name    string
+		metric  index.Metric
+		falling bool // each dimension is divided by the root of its number
 	}{
-		{"mnist784", index.Euclidean}, {"lid768", index.Cosine}, {"gmm128", index.Cosine}, {"lid768", index.DotProduct},
+		{"mnist784", index.Euclidean, false},
+		{"lid768", index.Cosine, false},
+		{"gmm128", index.Cosine, false},
+		{"lid768", index.DotProduct, true},
+		{"lid768", index.Cosine, true},
 	} {
-		base, queries := readVectors(t, set.name+".base.fbin"), readVectors(t, set.name+".query.fbin")
-		measureSet(t, set.name, set.metric, base, queries[:measuredQueries])
+		base, queries := readVectors(t, set.name+".base.fbin"), readVectors(t, set.name+".query.fbin")[:measuredQueries]
+		if set.falling {
+			fall(base)
+			fall(queries)
+		}
+		t.Logf("%s, %s, falling %v", set.name, set.metric, set.falling)
+		measureSet(t, set.metric, base, queries)
 	}
 }
 
-const (
-	measuredQueries = 500
-	measuredK       = 10
-)
+const measuredQueries = 500
+
+// fall makes the dimensions of vectors differ.
+func fall(vectors [][]float32) {
+	for _, v := range vectors {
+		for j := range v {
+			v[j] /= float32(math.Sqrt(float64(j + 1)))
+		}
+	}
+}
 
 func readVectors(t *testing.T, name string) [][]float32 {
 	t.Helper()
@@ -48,82 +65,85 @@ func readVectors(t *testing.T, name string) [][]float32 {
 	return slices.Collect(slices.Chunk(numbers, dimensions))
 }
 
-// measureSet logs figures of one set.
-func measureSet(t *testing.T, name string, metric index.Metric, base, queries [][]float32) {
-	r := rand.New(rand.NewPCG(1, 2))
+// measureSet logs figures of one set: for all rows, and for some as a filter leaves them.
+func measureSet(t *testing.T, metric index.Metric, base, queries [][]float32) {
+	r := seeded(1)
 	sample := make([][]float32, 4096)
 	for i := range sample {
 		sample[i] = base[r.IntN(len(base))]
 	}
 	s := store(quant.Train(metric, len(base[0]), sample), base)
-	losses := slices.Clone(s.losses)
-	slices.Sort(losses)
-	t.Logf("%s %s %+v", name, metric, s.c)
+	losses := slices.Sorted(slices.Values(s.losses))
+	t.Logf("  %+v", s.c)
 	t.Logf("  loss: median %.5f, 99 %% %.5f, largest %.5f", losses[len(losses)/2], losses[len(losses)*99/100], losses[len(losses)-1])
 	for _, share := range []float64{1, .1, .01} {
-		rows := r.Perm(len(base))[:int(share*float64(len(base)))]
-		measureRows(t, s, queries, rows)
+		at := make([]uint32, 0, len(base))
+		for _, row := range r.Perm(len(base))[:int(share*float64(len(base)))] {
+			at = append(at, uint32(row))
+		}
+		measureRows(t, s, queries, at)
 	}
 }
 
-// rescored are the numbers of candidates for which recall is measured.
-var rescored = []int{10, 11, 12, 14, 16, 20, 40}
+var (
+	measuredK = []int{1, 10, 50, 100}
+	extra     = []int{0, 1, 2, 4, 6, 10, 20, 30} // rescored beyond k
+)
 
-func measureRows(t *testing.T, s *stored, queries [][]float32, rows []int) {
+// A tally is what was counted for one k.
+type tally struct {
+	left  int    // rows that bounds leave
+	known int    // rows that bounds leave if the score of the k-th is known
+	found [8]int // right ones among the k and extra best keys
+}
+
+func measureRows(t *testing.T, s *stored, queries [][]float32, at []uint32) {
 	var q quant.Query
-	found := make([]int, len(rescored))
-	left, least := 0, 0
-	at := make([]uint32, len(rows))
-	for i, row := range rows {
-		at[i] = uint32(row)
-	}
-	keys, order := make([]int32, len(rows)), make([]int, len(rows))
+	keys, lowers, uppers := make([]int32, len(at)), make([]float64, len(at)), make([]float64, len(at))
+	tallies := make([]tally, len(measuredK))
 	for _, query := range queries {
 		q.Set(&s.c, query)
 		q.Keys(s.codes, s.c.Stride(), s.terms, at, keys)
-		for i := range order {
-			order[i] = i
-		}
-		lowers, uppers := make([]float64, len(rows)), make([]float64, len(rows))
 		for i, key := range keys {
 			lowers[i], uppers[i] = q.Bounds(key, s.terms[at[i]], s.losses[at[i]])
 		}
-		limit := kth(uppers, measuredK)
-		var candidates []int
+		highest := slices.Sorted(slices.Values(uppers))
+		candidates, truth := map[int]float64{}, []float64(nil)
 		for i, lower := range lowers {
-			if lower <= limit {
-				candidates = append(candidates, i)
+			if lower <= highest[measuredK[len(measuredK)-1]-1] {
+				candidates[i] = ranked(s.c.Metric, query, s.vectors[at[i]])
+				truth = append(truth, candidates[i])
 			}
 		}
-		left += len(candidates)
-		truth := make(map[int]float64, len(candidates))
-		for _, i := range candidates {
-			truth[i] = ranked(s.c.Metric, query, s.vectors[at[i]])
-		}
-		slices.SortFunc(candidates, func(a, b int) int { return int(math.Copysign(1, truth[a]-truth[b])) })
-		tenth := truth[candidates[measuredK-1]]
-		for _, i := range candidates {
-			if lowers[i] <= tenth {
-				least++
-			}
-		}
-		slices.SortFunc(candidates, func(a, b int) int { return int(keys[a]) - int(keys[b]) })
-		for i, n := range rescored {
-			for _, c := range candidates[:min(n, len(candidates))] {
-				if truth[c] <= tenth {
-					found[i]++
-				}
-			}
+		slices.Sort(truth)
+		byKey := slices.SortedFunc(maps.Keys(candidates), func(a, b int) int { return int(keys[a]) - int(keys[b]) })
+		for i, k := range measuredK {
+			tallies[i].count(k, candidates, byKey, lowers, highest[k-1], truth[k-1])
 		}
 	}
-	t.Logf("  %d rows: bounds leave %.1f, %.1f if the %d-th is known", len(rows), float64(left)/float64(len(queries)), float64(least)/float64(len(queries)), measuredK)
-	for i, n := range rescored {
-		t.Logf("    recall@%d of the best %d rescored: %.4f", measuredK, n, float64(found[i])/float64(measuredK*len(queries)))
+	n := float64(len(queries))
+	for i, k := range measuredK {
+		line := fmt.Sprintf("  %6d rows, k %3d: bounds leave %6.1f, %6.1f if the last is known; recall", len(at), k, float64(tallies[i].left)/n, float64(tallies[i].known)/n)
+		for j, more := range extra {
+			line += fmt.Sprintf(" %d: %.4f", k+more, float64(tallies[i].found[j])/n/float64(k))
+		}
+		t.Log(line)
 	}
 }
 
-func kth(values []float64, k int) float64 {
-	lowest := slices.Clone(values)
-	slices.Sort(lowest)
-	return lowest[k-1]
+// count adds one query, whose k-th best row has the true number last, and whose k-th lowest upper bound is limit.
+func (y *tally) count(k int, truth map[int]float64, byKey []int, lowers []float64, limit, last float64) {
+	for place, row := range byKey {
+		if lowers[row] <= limit {
+			y.left++
+		}
+		if lowers[row] <= last {
+			y.known++
+		}
+		for j, more := range extra {
+			if place < k+more && truth[row] <= last {
+				y.found[j]++
+			}
+		}
+	}
 }
