@@ -40,10 +40,11 @@ func (r rows) value(slot uint32) func(string) filter.Value {
 	}
 }
 
-// randomRows fills columns s (string), n (number), b (boolean) and few (string); x has no metadata index.
+// randomRows fills columns s (string), n (number), b (boolean), few (string) and
+// t (string, half of them sets); x has no metadata index.
 func randomRows(rng *rand.Rand, slots int) rows {
 	r := rows{
-		types:   map[string]filter.Type{"s": filter.String, "n": filter.Number, "b": filter.Boolean, "few": filter.String},
+		types:   map[string]filter.Type{"s": filter.String, "n": filter.Number, "b": filter.Boolean, "few": filter.String, "t": filter.String},
 		values:  map[string][]filter.Value{},
 		columns: map[string]*filter.Column{},
 	}
@@ -56,7 +57,7 @@ func randomRows(rng *rand.Rand, slots int) rows {
 				continue // older than the metadata index, or without the property
 			}
 			v := randomValue(rng, property)
-			if v.Type() == typ {
+			if v.Type() == typ || typ == filter.String && v.Elements() != nil {
 				values[slot] = v
 			}
 			c.Set(uint32(slot), v)
@@ -73,9 +74,18 @@ func randomValue(rng *rand.Rand, property string) filter.Value {
 	}
 	switch kind {
 	case "s":
-		return filter.StringOf(fmt.Sprintf("%s%d", strings.Repeat("p", rng.IntN(3)), rng.IntN(300)))
+		return filter.StringOf(fmt.Sprintf("%s%d", strings.Repeat("p", 5*rng.IntN(3)), rng.IntN(300)))
 	case "few":
 		return filter.StringOf([]string{"", "a", "b"}[min(rng.IntN(8), 2)])
+	case "t":
+		if rng.IntN(2) == 0 {
+			return filter.StringOf(fmt.Sprint("e", rng.IntN(90)))
+		}
+		elements := make([]string, 1+rng.IntN(4))
+		for i := range elements {
+			elements[i] = fmt.Sprint("e", rng.IntN(1+rng.IntN(90)))
+		}
+		return filter.SetOf(elements...)
 	case "n":
 		return filter.NumberOf(float64(rng.IntN(60)-30) / 2)
 	default:
@@ -98,9 +108,16 @@ func randomCondition(rng *rand.Rand, property string) string {
 		if rng.IntN(10) == 0 {
 			return "null"
 		}
-		return string(randomValue(rng, property).JSON())
+		v := randomValue(rng, property)
+		for v.Elements() != nil {
+			v = randomValue(rng, property)
+		}
+		return string(v.JSON())
 	}
 	bound := func() string {
+		if property == "t" {
+			property = "s"
+		}
 		for {
 			if v := randomValue(rng, property); v.Type() == filter.String || v.Type() == filter.Number {
 				return string(v.JSON())
@@ -125,20 +142,34 @@ func randomCondition(rng *rand.Rand, property string) string {
 	}
 }
 
+// someOf returns a universe of slots: nearly all, every other, few, or a stretch.
+func someOf(rng *rand.Rand, slots int) *roaring.Bitmap {
+	universe := roaring.New()
+	if rng.IntN(4) == 0 {
+		universe.AddRange(uint64(rng.IntN(slots)), uint64(slots))
+		return universe
+	}
+	share := []float64{.95, .5, .01}[rng.IntN(3)]
+	for slot := range slots {
+		if rng.Float64() < share {
+			universe.Add(uint32(slot))
+		}
+	}
+	return universe
+}
+
 func TestBitmapHasExactlyTheRowsThatMatch(t *testing.T) {
 	rng := random(t)
-	for _, slots := range []int{10, 100, 5000, 70_000} { // the last ones seal posting lists and fill several containers
+	for _, slots := range []int{10, 100, 5000, 20_000, 70_000, 140_000} { // the last ones fill several pieces and windows
 		r := randomRows(rng, slots)
-		universe := roaring.New()
-		for slot := range slots {
-			if rng.IntN(4) > 0 {
-				universe.Add(uint32(slot))
-			}
-		}
-		before := universe.Clone()
-		for range 4_000_000 / (slots + 60_000) {
+		for i := range 2_000_000 / (slots + 60_000) {
+			universe := someOf(rng, slots)
+			before := universe.Clone()
 			text := randomFilter(rng)
-			f := parse(t, text)
+			if i%2 == 0 {
+				text = randomExtended(rng, 3)
+			}
+			f := parseExtended(t, text)
 			got, unindexed := f.Bitmap(r.column, universe)
 			want := roaring.New()
 			for _, slot := range universe.ToArray() {
@@ -149,7 +180,7 @@ func TestBitmapHasExactlyTheRowsThatMatch(t *testing.T) {
 			if !got.Equals(want) {
 				t.Fatalf("%s: %d slots of %d match, want %d", text, got.GetCardinality(), slots, want.GetCardinality())
 			}
-			if asked := strings.Contains(text, `"x":`); asked != slices.Equal(unindexed, []string{"x"}) {
+			if asked := strings.Contains(f.String(), `"x":`); asked != slices.Equal(unindexed, []string{"x"}) {
 				t.Fatalf("%s: unindexed %q", text, unindexed)
 			}
 			if !universe.Equals(before) {
@@ -171,9 +202,9 @@ func TestReadersSeeWhatWasSetBefore(t *testing.T) {
 	c := filter.NewColumn(filter.String)
 	n := filter.NewColumn(filter.Number)
 	column := func(property string) *filter.Column { return map[string]*filter.Column{"s": c, "n": n}[property] }
-	const slots = 6_000
-	var mu sync.Mutex // guards known
-	known := uint32(0)
+	const first, slots = 62_000, 69_000 // a window ends in between
+	var mu sync.Mutex                   // guards known
+	known := uint32(first)
 	var group sync.WaitGroup
 	for _, text := range []string{`{"s":"even"}`, `{"s":{"$ne":"even"}}`, `{"n":{"$gte":0,"$lt":1}}`, `{"s":{"$gte":"o"}}`, `{"n":1}`, `{"s":null}`} {
 		f := parse(t, text)
@@ -183,16 +214,23 @@ func TestReadersSeeWhatWasSetBefore(t *testing.T) {
 				upTo := known
 				mu.Unlock()
 				universe := roaring.New()
-				universe.AddRange(0, uint64(upTo))
+				universe.AddRange(first, uint64(upTo))
 				got, _ := f.Bitmap(column, universe)
 				want := uint64(0)
-				for slot := range upTo {
+				for slot := uint32(first); slot < upTo; slot++ {
 					if f.Match(parity(slot)) {
 						want++
 					}
 				}
 				if got.GetCardinality() != want {
-					t.Errorf("%s: %d of the first %d slots, want %d", text, got.GetCardinality(), upTo, want)
+					t.Errorf("%s: %d of the slots before %d, want %d", text, got.GetCardinality(), upTo, want)
+				}
+				facets, _ := c.Facets(universe, 2)
+				for _, facet := range facets {
+					only := parse(t, `{"s":`+string(facet.Value.JSON())+`}`)
+					if had, _ := only.Bitmap(column, universe); int(had.GetCardinality()) != facet.Count {
+						t.Errorf("the facet of %s has %d of %d slots", facet.Value.JSON(), facet.Count, had.GetCardinality())
+					}
 				}
 				if upTo == slots || t.Failed() {
 					return
@@ -200,7 +238,7 @@ func TestReadersSeeWhatWasSetBefore(t *testing.T) {
 			}
 		})
 	}
-	for slot := range uint32(slots) {
+	for slot := uint32(first); slot < slots; slot++ {
 		c.Set(slot, parity(slot)("s"))
 		n.Set(slot, parity(slot)("n"))
 		mu.Lock()
@@ -265,10 +303,11 @@ func BenchmarkBitmap(b *testing.B) {
 		columns["many"].Set(slot, filter.StringOf(fmt.Sprintf("%07d", slot*7919%slots)))
 		columns["n"].Set(slot, filter.NumberOf(float64(slot*7919%slots)))
 	}
-	for _, text := range []string{`{"few":"7"}`, `{"few":{"$ne":"7"}}`, `{"many":"0000700"}`, `{"many":{"$gte":"00007","$lt":"00008"}}`, `{"many":{"$lt":"9"}}`, `{"n":700}`, `{"n":{"$gte":500000}}`, `{"n":{"$lt":100}}`} {
-		f := parse(b, text)
+	for _, text := range []string{`{"few":"7"}`, `{"few":{"$ne":"7"}}`, `{"few":{"$gte":"3"}}`, `{"many":"0000700"}`, `{"many":{"$gte":"00007","$lt":"00008"}}`, `{"many":{"$lt":"9"}}`, `{"n":700}`, `{"n":{"$gte":500000}}`, `{"n":{"$lt":100}}`, `{"n":{"$gte":100000,"$lt":900000}}`, `{"few":"7","n":{"$lt":100000}}`, `{"$or":[{"few":"7"},{"$not":{"n":{"$gt":5000}}}]}`} {
+		f := parseExtended(b, text)
 		b.Run(text, func(b *testing.B) {
 			b.ReportAllocs()
+			f.Bitmap(func(p string) *filter.Column { return columns[p] }, universe) // makes the orders
 			for b.Loop() {
 				f.Bitmap(func(p string) *filter.Column { return columns[p] }, universe)
 			}
