@@ -1,7 +1,6 @@
 package quant_test
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -228,9 +227,6 @@ func FuzzBoundsHold(f *testing.F) {
 		s := store(c, append(draw(r, a, 4, n), draw(r, b, 4, n)...))
 		for _, query := range append(draw(r, b, 2, n), s.vectors...) {
 			checkBounds(t, s, query)
-		}
-		if t.Failed() {
-			fmt.Println(a.name, b.name)
 		}
 	})
 }
