@@ -66,6 +66,14 @@ func (l *life) run(path string, hook disk.Hook) (err error) {
 		},
 		func() error { clock.Advance(time.Hour); return local.Purge(ctx, x) },
 		func() error { _, err := x.Insert(ctx, records(0, 40, 3), index.Scope{}); return err },
+		func() error {
+			_, err := x.UpdateMetadata(ctx, index.Selection{Prefix: "r0001"}, index.MetadataUpdate{Set: []byte(`{"new":1}`)}, index.Scope{})
+			return err
+		},
+		func() error {
+			_, err := x.DeleteSelected(ctx, index.Selection{Prefix: "r0002"}, index.Scope{})
+			return err
+		},
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
