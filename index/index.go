@@ -101,6 +101,25 @@ type Info struct {
 	Namespaces int      // distinct namespaces that records have, those without one not counted
 	Bytes      int64    // what the index takes on the disk; 0 where it is kept in memory only
 	Mutation   Mutation // the last one applied; Sequence 0 and ID "" before the first
+	Graph      Graph
+}
+
+// Graph is the state of the graph that answers approximate queries. The zero value is
+// that of an index without one, which answers exactly.
+type Graph struct {
+	Building bool // it is being built: some or all records are compared one by one meanwhile
+	Covered  int  // records in it
+	Tail     int  // records that are not in it yet
+	Bytes    int64
+	Recall   GraphRecall
+}
+
+// GraphRecall is how much of the exact answer queries of late were given.
+type GraphRecall struct {
+	EF        int     // how many candidates their walks kept, and those of new ones keep
+	Mean      float64 // share of the nearest that were found, 0 to 1
+	Low, High float64 // its 95 % interval
+	Queries   int     // how many were asked again exactly; 0: Mean says nothing yet
 }
 
 // Scope is what a caller may see and touch. Records outside it do not exist for

@@ -27,6 +27,11 @@ type builder struct {
 	inserters []*insertion          // by worker
 	retired   []*cover              // graphs that were replaced, and may be in use still
 	discarded bool                  // the index is being dropped: nothing is worth saving
+	recall    *recallGauge
+	next      *cover       // a graph built anew with another codec, not in use yet; or nil
+	mending   *hnsw.Repair // the repair under way, or nil
+	mends     atomic.Bool  // at the end of the last turn a repair was under way, or due
+	rested    time.Time    // when upkeep may go on
 
 	died []grave // guarded by store.publishing: versions that ended and may be in the graph, oldest first
 }
@@ -43,7 +48,7 @@ const (
 )
 
 func newBuilder(s *store) *builder {
-	b := &builder{store: s, wake: make(chan struct{}, 1)}
+	b := &builder{store: s, wake: make(chan struct{}, 1), recall: newRecallGauge(s.options.Graph)}
 	for range s.options.Graph.Workers {
 		b.inserters = append(b.inserters, new(insertion))
 	}
@@ -80,12 +85,16 @@ func (b *builder) run(ctx context.Context) {
 			pause.Reset(buildAgain)
 		case more:
 			b.note()
+		default:
+			pause.Reset(b.idle(ctx))
 		}
 	}
 }
 
 // report ends a turn: it tells whoever waits how it went.
 func (b *builder) report(err error) {
+	c := b.current.Load()
+	b.mends.Store(c != nil && b.due(c))
 	b.trouble.Store(nil)
 	if err != nil {
 		b.trouble.Store(&err)
@@ -105,13 +114,20 @@ func (b *builder) turn(ctx context.Context) (more bool, err error) {
 	defer release()
 	b.free()
 	c := b.current.Load()
+	b.bury(c, b.next)
 	if c == nil {
-		if c, err = b.begin(ctx); c == nil || err != nil {
+		if c, err = b.first(ctx); c == nil || err != nil {
 			return false, err
 		}
 	}
-	b.bury(c)
-	return b.absorb(ctx, c)
+	more, err = b.absorb(ctx, c)
+	if more || err != nil || b.next == nil {
+		return more, err
+	}
+	if more, err = b.absorb(ctx, b.next); !more && err == nil {
+		b.promote(c)
+	}
+	return more, err
 }
 
 // buildTurn waits until no other index's builder is at work: one at a time has all the workers.
@@ -124,14 +140,23 @@ func (e *Engine) buildTurn(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// begin makes an empty graph, if the index has records enough.
-func (b *builder) begin(ctx context.Context) (*cover, error) {
-	s := b.store
-	v := s.views.pinNewest()
+// first begins the graph of the index, if there are records enough.
+func (b *builder) first(ctx context.Context) (*cover, error) {
+	v := b.store.views.pinNewest()
 	defer v.unpin()
-	if v.count < s.options.Graph.From {
+	if v.count < b.store.options.Graph.From {
 		return nil, nil
 	}
+	c, err := b.begin(ctx, v)
+	if err == nil {
+		b.current.Store(c)
+	}
+	return c, err
+}
+
+// begin makes an empty graph for the vectors that a view shows.
+func (b *builder) begin(ctx context.Context, v *view) (*cover, error) {
+	s := b.store
 	codec, err := s.train(ctx, v)
 	if err != nil {
 		return nil, err
@@ -141,9 +166,7 @@ func (b *builder) begin(ctx context.Context) (*cover, error) {
 	if err != nil {
 		return nil, noGraphMemory(err)
 	}
-	c := &cover{graph: g}
-	b.current.Store(c)
-	return c, nil
+	return &cover{graph: g}, nil
 }
 
 // minCapacity and growth say for how many nodes a graph has address space. When
@@ -155,12 +178,13 @@ const (
 
 func graphCapacity(nodes int) int { return max(minCapacity, growth*nodes) }
 
+// noGraphMemory says that the system gives no more memory.
 func noGraphMemory(err error) error {
 	return fault.New(fault.Unavailable, "there is no memory for the graph of an index; close other programs, or raise the limit of address space").Because(err)
 }
 
-// bury takes out of the graph what no view shows any more, nor will.
-func (b *builder) bury(c *cover) {
+// bury takes out of the graphs what no view shows any more, nor will.
+func (b *builder) bury(covers ...*cover) {
 	s := b.store
 	horizon := s.views.oldest(s.options.Clock())
 	s.publishing.Lock()
@@ -171,11 +195,14 @@ func (b *builder) bury(c *cover) {
 	gone := b.died[:n]
 	b.died = b.died[n:]
 	s.publishing.Unlock()
-	if n > 0 {
+	for _, c := range covers {
+		if c == nil || n == 0 {
+			continue
+		}
 		c.since.Store(max(c.since.Load(), uint64(horizon)))
-	}
-	for _, g := range gone {
-		c.graph.Kill(g.slot)
+		for _, g := range gone {
+			c.graph.Kill(g.slot)
+		}
 	}
 }
 
@@ -197,18 +224,22 @@ func (b *builder) absorb(ctx context.Context, c *cover) (more bool, err error) {
 	}
 	c.upTo.Store(upTo)
 	if more = upTo < end; !more {
-		b.settled(ctx, c)
+		err = b.settled(ctx, c)
 	}
-	return more, nil
+	return more, err
 }
 
 // settled does what is to be done once nothing waits.
-func (b *builder) settled(ctx context.Context, c *cover) {
-	if c.graph.Nodes() >= measureAgain*c.measured {
-		c.measured = c.graph.Nodes()
+func (b *builder) settled(ctx context.Context, c *cover) error {
+	if c.upTo.Load() >= measureAgain*c.measured {
+		c.measured = c.upTo.Load()
 		b.measure(ctx, c)
+		if err := b.gauge(ctx, c); err != nil {
+			return err
+		}
 	}
 	b.save(c, saveFrom, saveShare)
+	return nil
 }
 
 // waiting returns the slots of the next batch that some view shows or may show:
@@ -292,16 +323,15 @@ func (b *builder) insertOne(ctx context.Context, c *cover, in *insertion, at slo
 	return err
 }
 
-// asked reports whether the engine was asked a query just now.
+// asked reports whether the engine was asked a query lately.
 func (e *Engine) asked(now time.Time) bool {
 	return now.UnixNano()-e.lastAsked.Load() < int64(askedLately)
 }
 
 // noteAsked says that a query is asked.
-func (e *Engine) noteAsked() {
-	now := e.options.Clock().UnixNano()
-	if now-e.lastAsked.Load() > int64(askedLately/8) { // so that cores seldom take the word from each other
-		e.lastAsked.Store(now)
+func (e *Engine) noteAsked(now time.Time) {
+	if at := now.UnixNano(); at-e.lastAsked.Load() > int64(askedLately/8) { // so that cores seldom take the word from each other
+		e.lastAsked.Store(at)
 	}
 }
 
@@ -323,7 +353,12 @@ func (b *builder) replace(old *cover, g *hnsw.Graph) {
 	c.upTo.Store(old.upTo.Load())
 	c.since.Store(old.since.Load())
 	c.costs.Store(old.costs.Load())
-	b.current.Store(c)
+	b.mending = nil
+	if b.next == old {
+		b.next = c
+	} else {
+		b.current.Store(c)
+	}
 	b.retired = append(b.retired, old)
 }
 
@@ -341,6 +376,9 @@ func (b *builder) free() {
 // close saves the graph and frees everything. The builder has ended, and no call is in flight.
 func (b *builder) close() {
 	b.free()
+	if b.next != nil {
+		b.closeGraph(b.next)
+	}
 	if c := b.current.Swap(nil); c != nil {
 		b.save(c, closeFrom, closeShare)
 		b.closeGraph(c)
@@ -366,7 +404,7 @@ func (b *builder) settle(ctx context.Context) error {
 		case b.turns.Load() == begun: // what happened before does not count
 		case trouble != nil:
 			return *trouble
-		case c == nil && b.store.views.newest.Load().count < b.store.options.Graph.From, c != nil && c.tail(goal) == 0:
+		case c == nil && b.store.views.newest.Load().count < b.store.options.Graph.From, c != nil && c.tail(goal) == 0 && !b.mends.Load():
 			return nil
 		}
 		b.note()

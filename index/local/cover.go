@@ -20,7 +20,7 @@ type cover struct {
 	costs atomic.Pointer[costs] // nil: not measured yet
 
 	// The builder's:
-	measured int    // how many nodes there were when the costs were measured
+	measured uint32 // how many nodes there were when the costs were measured
 	saved    uint32 // up to which slot the snapshot covers
 }
 

@@ -11,6 +11,7 @@ import (
 	"nearside/fault"
 	"nearside/index"
 	"nearside/index/filter"
+	"nearside/index/local/hnsw"
 )
 
 // What an open index takes, for --memory: as measured by
@@ -19,10 +20,25 @@ import (
 const (
 	emptyBytes  = 1 << 20 // database connections and the small things
 	recordBytes = 64      // id, namespace, look-up; beside the row of the vector
+	graphBytes  = 8 << 20 // the parts of a graph that are on huge pages, however small they are
 )
 
 func (s *store) needs(records int) int64 {
-	return emptyBytes + int64(records)*int64(recordBytes+4*s.config.Dimensions)
+	need := emptyBytes + int64(records)*int64(recordBytes+4*s.config.Dimensions) + s.columnBytes()
+	if o := s.options.Graph; !o.Off && records >= o.From {
+		need += graphBytes + int64(records)*hnsw.NodeBytes(s.config.Dimensions, o.M)
+	}
+	return need
+}
+
+// columnBytes is what the metadata indexes take.
+func (s *store) columnBytes() (sum int64) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	for _, c := range s.columns {
+		sum += c.values.SizeBytes()
+	}
+	return sum
 }
 
 // makeRoom asks for the memory that so many more records take.

@@ -112,17 +112,11 @@ func (p planner) worthProbing() bool {
 
 // effort returns the ef of a query, before what its filter adds.
 func (s *store) effort(q index.Query) int {
-	switch {
-	case q.EF > 0:
+	if q.EF > 0 {
 		return q.EF
-	case s.options.Graph.EF > 0:
-		return s.options.Graph.EF
 	}
-	return startEF
+	return s.builder.recall.ef()
 }
-
-// startEF is ef while nothing is known of the recall.
-const startEF = 96
 
 // plan chooses how a query is answered from a cover.
 func (a *asking) plan(c *cover, w *walk) (plans, int) {
@@ -182,12 +176,12 @@ func (b *builder) measure(ctx context.Context, c *cover) {
 		c.graph.Compare(&w.searcher, query, slots, func(slot, float64, float64) {})
 		m.code = least(m.code, float64(time.Since(began))/float64(len(slots)))
 		began = time.Now()
-		c.graph.Search(&w.searcher, query, startEF)
+		c.graph.Search(&w.searcher, query, measuredEF)
 		counts := w.searcher.Counts()
 		m.distance = least(m.distance, float64(time.Since(began))/float64(counts.Distances))
-		m.distances = max(m.distances, float64(counts.Distances)/startEF)
+		m.distances = max(m.distances, float64(counts.Distances)/measuredEF)
 		began = time.Now()
-		c.graph.SearchWithin(&w.searcher, query, startEF, w.dense, nil)
+		c.graph.SearchWithin(&w.searcher, query, measuredEF, w.dense, nil)
 		m.bridge = least(m.bridge, float64(time.Since(began))/float64(max(1, w.searcher.Counts().Hops)))
 	}
 	c.costs.Store(&m)
@@ -196,6 +190,7 @@ func (b *builder) measure(ctx context.Context, c *cover) {
 const (
 	measuredCodes   = 4096
 	measuredQueries = 8
+	measuredEF      = 96
 )
 
 // least returns the lower of two times: what disturbs a measurement makes it longer. 0 is none yet.

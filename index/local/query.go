@@ -55,13 +55,23 @@ func (s *store) nearest(ctx context.Context, v *view, vector []float32, q index.
 		e.Matching = int(matching.GetCardinality())
 	}
 	if s.builder != nil && !q.Exact {
-		s.engine.noteAsked()
+		s.noteAsked(v, vector, q.TopK, matching)
 		a := asking{store: s, view: v, vector: vector, k: min(q.TopK, e.Matching), effort: s.effort(q), matching: matching, explain: e}
 		if hits, ok, err := a.approximately(ctx); ok || err != nil {
 			return hits, err
 		}
 	}
 	return s.scan(ctx, v, vector, q.TopK, matching, e)
+}
+
+// noteAsked tells the background of a query: builders make room for it, and it may be
+// one of those by which recall is measured.
+func (s *store) noteAsked(v *view, vector []float32, k int, matching *roaring.Bitmap) {
+	now := s.options.Clock()
+	s.engine.noteAsked(now)
+	if matching == v.alive && v == s.views.newest.Load() && s.builder.current.Load() != nil && s.builder.recall.offer(now, vector, k) {
+		s.builder.note()
+	}
 }
 
 // scan compares the query with every matching row.

@@ -105,7 +105,7 @@ func (s *store) loadGraph() (*cover, error) {
 	if covered.Index != uint64(s.number) {
 		return nil, errors.Join(fault.New(fault.Corrupt, "%s is of index number %d", s.dir.Path(graphFile), covered.Index), g.Close())
 	}
-	c := &cover{graph: g, saved: covered.UpTo, measured: g.Nodes()}
+	c := &cover{graph: g, saved: covered.UpTo, measured: covered.UpTo}
 	c.upTo.Store(covered.UpTo)
 	c.since.Store(covered.Sequence)
 	return c, nil

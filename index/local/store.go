@@ -91,7 +91,7 @@ func (s *store) info(r index.Read) (index.Info, error) {
 	if err != nil {
 		return index.Info{}, err
 	}
-	info := index.Info{Config: s.config, Count: v.count, Mutation: v.mutation, Bytes: size}
+	info := index.Info{Config: s.config, Count: v.count, Mutation: v.mutation, Bytes: size, Graph: s.graph(v)}
 	if r.Within.IsAll() {
 		info.Namespaces = v.namespaces()
 		return info, nil

@@ -20,6 +20,9 @@ func (s *store) updateMetadata(ctx context.Context, sel index.Selection, u index
 	}
 	more, err := s.countSelected(sel, within)
 	if err == nil {
+		err = s.makeWay(ctx)
+	}
+	if err == nil {
 		err = s.makeRoom(more)
 	}
 	if err != nil {

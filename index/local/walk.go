@@ -65,9 +65,15 @@ func (a *asking) approximately(ctx context.Context) (hits []hit, ok bool, err er
 	if ok, err = a.list(ctx, c, w, upTo); !ok || err != nil {
 		return nil, ok, err
 	}
-	slices.Sort(w.list)
-	hits, _, err = a.compare(ctx, a.view, scan{query: a.vector, k: a.k, list: w.list})
+	hits, err = a.score(ctx, w)
 	return hits, true, err
+}
+
+// score scans what is listed.
+func (a *asking) score(ctx context.Context, w *walk) ([]hit, error) {
+	slices.Sort(w.list)
+	hits, _, err := a.compare(ctx, a.view, scan{query: a.vector, k: a.k, list: w.list})
+	return hits, err
 }
 
 // list lists what is to be scanned.
@@ -77,9 +83,7 @@ func (a *asking) list(ctx context.Context, c *cover, w *walk, upTo slot) (ok boo
 	case byScan:
 		return false, nil
 	case byWalk:
-		ok = a.listByWalk(w, upTo, ef, index.PlanGraph, func(ef int) []hnsw.Candidate {
-			return c.graph.Search(&w.searcher, a.vector, ef)
-		})
+		ok = a.listByPlainWalk(c, w, upTo, ef)
 	case through:
 		w.mark(a.matching)
 		ok = a.listByWalk(w, upTo, ef, index.PlanGraph, func(ef int) []hnsw.Candidate {
@@ -113,6 +117,16 @@ func (a *asking) listByCodes(ctx context.Context, c *cover, w *walk, upTo slot) 
 	e.Candidates += n + len(w.list)
 	e.Tail = len(*all) - n
 	return nil
+}
+
+// listByPlainWalk lists what a walk without a filter finds, and the tail.
+func (a *asking) listByPlainWalk(c *cover, w *walk, upTo slot, ef int) bool {
+	if known := a.builder.recall.state.Load(); known != nil {
+		a.explain.Recall = known.Mean
+	}
+	return a.listByWalk(w, upTo, ef, index.PlanGraph, func(ef int) []hnsw.Candidate {
+		return c.graph.Search(&w.searcher, a.vector, ef)
+	})
 }
 
 // listByWalk lists what a walk finds, and the tail. It reports false if that is too

@@ -82,7 +82,11 @@ func (s *store) put(ctx context.Context, batch []index.Record, counting func([]i
 		return index.Mutation{}, err
 	}
 	records := counting(batch)
-	if err := s.makeRoom(len(records)); err != nil {
+	err := s.makeWay(ctx)
+	if err == nil {
+		err = s.makeRoom(len(records))
+	}
+	if err != nil {
 		return index.Mutation{}, err
 	}
 	return s.mutate(ctx, func(tx *disk.Tx, c *change) error {
