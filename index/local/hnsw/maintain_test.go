@@ -3,6 +3,7 @@ package hnsw_test
 import (
 	"flag"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -259,8 +260,9 @@ func TestASlotMayBeInsertedAgainAfterItWasKilled(t *testing.T) {
 }
 
 func TestSearchesInsertsKillsAndRepairsGoOnAtOnce(t *testing.T) {
-	vectors := mixture(t, 4000, 16, 20)
-	c := grow(t, index.Euclidean, vectors, 1500)
+	const alive = 800
+	vectors := mixture(t, 3*alive, 16, 20)
+	c := grow(t, index.Euclidean, vectors, alive)
 	g := c.made.graph
 	var stop atomic.Bool
 	var oldest atomic.Uint32 // slots below were killed before
@@ -286,15 +288,16 @@ func TestSearchesInsertsKillsAndRepairsGoOnAtOnce(t *testing.T) {
 			}
 		}
 	})
-	for slot := uint32(1500); slot < uint32(len(vectors)); {
+	for slot := uint32(alive); slot < uint32(len(vectors)); {
 		if _, err := g.Insert(&c.in, slot, vectors[slot]); err == hnsw.ErrFull {
-			continue // until the repair has freed some
+			runtime.Gosched() // until the repair has freed some
+			continue
 		} else if err != nil {
 			t.Fatal(err)
 		}
 		slot++
-		g.Kill(slot - 1501)
-		oldest.Store(slot - 1500)
+		g.Kill(slot - alive - 1)
+		oldest.Store(slot - alive)
 	}
 	stop.Store(true)
 	searchers.Wait()

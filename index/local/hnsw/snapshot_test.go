@@ -262,7 +262,7 @@ func FuzzLoad(f *testing.F) {
 	whole := save(f, c.made.graph, c.slots)
 	f.Add([]byte{}, true)
 	f.Add([]byte{0, 16, 2}, false)
-	for at := 0; at < len(whole); at += 53 {
+	for at := 0; at < len(whole); at += 211 {
 		f.Add([]byte{byte(at >> 8), byte(at), 0xff}, true)
 	}
 	query := c.made.vectors[0]
