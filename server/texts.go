@@ -175,7 +175,7 @@ func (r searchRequest) query() (rag.Query, error) {
 		q.Metadata = level
 	}
 	if len(r.Filter) > 0 && string(r.Filter) != "null" {
-		q.Filter, err = filter.Parse(r.Filter)
+		q.Filter, err = filter.ParseExtended(r.Filter)
 	}
 	return q, err
 }

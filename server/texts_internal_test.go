@@ -37,6 +37,7 @@ func TestTextsGoInAndPassagesComeOut(t *testing.T) {
 		`"explain":{"plan":"scan","candidates":3,"matching":3,"exhaustive":true,"sequence":1}`)
 	h.post(shop+"/search", `{"query":"the shop","namespace":"eu","returnMetadata":"none"}`).want(t, 200, 0, `"count":1`, `"namespace":"eu"}]}`)
 	h.post(shop+"/search", `{"query":"the shop","filter":{"kind":"hours"}}`).want(t, 200, 0, `"count":0`, "which has no metadata index")
+	h.post(shop+"/search", `{"query":"the shop","filter":{"$not":{"kind":{"$exists":true}}}}`).want(t, 200, 0, `"count":3`)
 }
 
 func TestTextsAreTakenAsLinesToo(t *testing.T) {

@@ -26,7 +26,8 @@
 // a new slot and sets died in the old one; slots ascend with the commits. While an
 // index is open none is used twice; when it is opened, gaps that purged versions left
 // may be closed, and then what remains is numbered anew. A mutation is one transaction of records.db, shared with the
-// callers that come at the same time; once that is durable, memory follows, and a
+// callers that come at the same time, unless it is of a selection and may concern
+// any number of records; once that is durable, memory follows, and a
 // view is published with one pointer. Readers pin a view and wait for nobody: what
 // a view reaches (slotTable, rows, filter.Column) is only ever added to, and the
 // slots it shows are a bitmap of its own. All that one answer says of a record
