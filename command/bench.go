@@ -95,7 +95,7 @@ func (f *benchFlags) set(cmd *cobra.Command) (s *ann.Set, err error) {
 			return nil, err
 		}
 		s.Cut(f.vectors, f.queries)
-	} else if s, err = ann.Make(f.data, f.collections, f.vectors, 0); err != nil {
+	} else if s, err = ann.Make(cmd.Context(), f.data, f.collections, f.vectors, 0); err != nil {
 		return nil, err
 	}
 	s.Cut(0, f.queries)

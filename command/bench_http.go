@@ -200,9 +200,8 @@ const (
 	graphFrom = 2000
 )
 
-// settle waits until a query is answered from the graph and compares as many records as
-// the one before: then none are waiting for the graph. It returns the seconds until the
-// first such query.
+// settle waits until a query finds a graph, no records that wait for it, and compares as
+// many as the one before. It returns the seconds until the first such query.
 func (b *httpBench) settle(api *client.Client) (float64, error) {
 	began, seconds := time.Now(), 0.0
 	query := map[string]any{"vector": b.set.Queries.Row(0), "topK": benchK, "explain": true}
@@ -213,6 +212,7 @@ func (b *httpBench) settle(api *client.Client) (float64, error) {
 			Explain struct {
 				Plan       index.Plan `json:"plan"`
 				Candidates int        `json:"candidates"`
+				Tail       int        `json:"tail"`
 			} `json:"explain"`
 		}
 		asked := time.Since(began).Seconds()
@@ -220,7 +220,7 @@ func (b *httpBench) settle(api *client.Client) (float64, error) {
 			return 0, err
 		}
 		e := found.Explain
-		if e.Candidates == last && (e.Plan == index.PlanGraph || b.set.Base.Rows < graphFrom) {
+		if e.Candidates == last && e.Tail == 0 && (e.Plan != index.PlanScan || b.set.Base.Rows < graphFrom) {
 			return seconds, nil
 		}
 		last, seconds = e.Candidates, asked

@@ -158,7 +158,7 @@ func (c *churn) compare(ctx context.Context, k, ef, rounds int, o Options, tell 
 	if err := fresh.Settle(ctx); err != nil {
 		return ChurnRow{}, err
 	}
-	truth, err := Exact(ctx, c.set, k, func(int) []uint32 { return rows }, nil)
+	truth, err := Exact(ctx, c.set, k, rows, nil)
 	if err != nil {
 		return ChurnRow{}, err
 	}

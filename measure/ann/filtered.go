@@ -22,8 +22,8 @@ type FilterRow struct {
 	Recall   float64 `json:"recall"`
 	// Complete is the share of answers with min(k, matching) matches, each of which matches.
 	Complete float64 `json:"complete"`
-	Micros   float64 `json:"us"`       // a query
-	Exact    float64 `json:"exact_us"` // a float32 scan of the matching rows, their list being there
+	Micros   float64 `json:"us"`       // a query, the median
+	Exact    float64 `json:"exact_us"` // the same of a float32 scan of the matching rows, whose list is there
 	Plans    string  `json:"plans"`    // the plans taken, the most frequent first
 }
 
@@ -184,6 +184,7 @@ func (l *labelled) turn(ctx context.Context, h *Home, kind filterKind, k, ef int
 	var scan scanner
 	var matching, found []uint32
 	n := float64(l.Queries.Rows)
+	took, exact := make([]float64, l.Queries.Rows), make([]float64, l.Queries.Rows)
 	for q := range l.Queries.Rows {
 		where := kind.where(q)
 		condition, err := where.filter()
@@ -198,10 +199,10 @@ func (l *labelled) turn(ctx context.Context, h *Home, kind filterKind, k, ef int
 		if found, cost, err = h.Ask(ctx, index.Query{Vector: query, TopK: k, EF: ef, Filter: condition}, found[:0]); err != nil {
 			return row, err
 		}
-		row.Micros += time.Since(began).Seconds() * 1e6 / n
+		took[q] = time.Since(began).Seconds() * 1e6
 		began = time.Now()
 		scan.sorted(l.Set, query, matching, k)
-		row.Exact += time.Since(began).Seconds() * 1e6 / n
+		exact[q] = time.Since(began).Seconds() * 1e6
 
 		plans[cost.Plan]++
 		row.Matching += float64(len(matching)) / n
@@ -210,6 +211,7 @@ func (l *labelled) turn(ctx context.Context, h *Home, kind filterKind, k, ef int
 			row.Complete += 1 / n
 		}
 	}
+	row.Micros, row.Exact = median(took), median(exact)
 	row.Plans = mostFrequent(plans)
 	return row, nil
 }
@@ -221,7 +223,7 @@ func (l *labelled) filteredRecall(scan *scanner, query []float32, matching []uin
 		return 1
 	}
 	rows, distances := make([]uint32, k), make([]float32, k)
-	scan.nearest(l.Set, query, matching, k, rows, distances)
+	scan.nearest(l.Set, query, matching, rows, distances)
 	truth := Truth{Queries: 1, K: k, Rows: rows, Distances: distances}
 	one := Set{Metric: l.Metric, Base: l.Base, Queries: Matrix{1, l.Base.Dimensions, query}}
 	return one.Recall(&truth, 0, k, found)

@@ -1,6 +1,7 @@
 package ann
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -31,17 +32,19 @@ func Sets() []string { return []string{"mnist784", "lid768", "gmm128"} }
 
 // Make makes a set by name, of so many vectors and queries; 0 = as many as the set
 // has. Pictures are read from the folder of MNIST's files.
-func Make(name, mnist string, vectors, queries int) (*Set, error) {
-	var s *Set
+func Make(ctx context.Context, name, mnist string, vectors, queries int) (s *Set, err error) {
 	switch name {
 	case "mnist784":
 		return pictures(mnist, vectors, queries)
 	case "gmm128":
-		s = made(&mixtureMaker{dimensions: 128, sigma: 1.2}, or(vectors, 200_000), or(queries, 10_000))
+		s, err = made(ctx, &mixtureMaker{dimensions: 128, sigma: 1.2}, or(vectors, 200_000), or(queries, 10_000))
 	case "lid768":
-		s = made(&lowMaker{}, or(vectors, 100_000), or(queries, 5_000))
+		s, err = made(ctx, &lowMaker{}, or(vectors, 100_000), or(queries, 5_000))
 	default:
 		return nil, fault.New(fault.Invalid, "there is no set %q; name mnist784, lid768, gmm128 or a file that ends in .fbin or .fvecs", name)
+	}
+	if err != nil {
+		return nil, err
 	}
 	s.Name = name
 	return s, nil
@@ -60,23 +63,27 @@ type maker interface {
 	draw() (values []float64, cluster uint32)
 }
 
-func made(m maker, vectors, queries int) *Set {
+func made(ctx context.Context, m maker, vectors, queries int) (s *Set, err error) {
 	dimensions := m.begin()
-	s := &Set{Metric: index.Cosine}
-	s.Base, s.Labels = draw(m, vectors, dimensions)
-	s.Queries, s.QueryLabels = draw(m, queries, dimensions)
-	return s
+	s = &Set{Metric: index.Cosine}
+	if s.Base, s.Labels, err = draw(ctx, m, vectors, dimensions); err == nil {
+		s.Queries, s.QueryLabels, err = draw(ctx, m, queries, dimensions)
+	}
+	return s, err
 }
 
 // draw draws vectors and scales them to length 1.
-func draw(m maker, n, dimensions int) (Matrix, []uint32) {
+func draw(ctx context.Context, m maker, n, dimensions int) (Matrix, []uint32, error) {
 	rows, labels := NewMatrix(n, dimensions), make([]uint32, n)
 	for i := range n {
+		if i%1024 == 0 && ctx.Err() != nil {
+			return Matrix{}, nil, ctx.Err()
+		}
 		values, label := m.draw()
 		labels[i] = label
 		unit(values, rows.Row(i))
 	}
-	return rows, labels
+	return rows, labels, nil
 }
 
 // In sums of products the conversion float64(x*y) forbids the compiler to fuse the

@@ -97,6 +97,9 @@ func Turn(ctx context.Context, s *Set, t *Truth, k int, e Named, ef int) (Point,
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	cpu, began := cpuTime(), time.Now()
 	for q := range queries {
+		if err := ctx.Err(); err != nil {
+			return Point{}, err
+		}
 		start := time.Now()
 		rows, cost, err := e.Search(ctx, s.Queries.Row(q), k, ef, found)
 		if err != nil {

@@ -64,31 +64,38 @@ func (s *Set) Recall(t *Truth, q, k int, found []uint32) float64 {
 	return float64(right) / float64(k)
 }
 
-// Exact computes the k nearest rows of each query, on all cores; among, if not nil,
-// says which rows may be in the answer to a query. Tell, if not nil, hears how many
-// queries are done.
-func Exact(ctx context.Context, s *Set, k int, among func(q int) []uint32, tell func(done, total int)) (*Truth, error) {
-	k = min(k, s.Base.Rows)
-	t := &Truth{Queries: s.Queries.Rows, K: k, Rows: make([]uint32, s.Queries.Rows*k), Distances: make([]float32, s.Queries.Rows*k)}
-	everything := make([]uint32, s.Base.Rows)
-	for i := range everything {
-		everything[i] = uint32(i)
-	}
+const (
+	// together is how many queries are compared with a piece of the rows before the next
+	// piece is read from memory.
+	together = 16
+	// tileBytes is how large a piece is: it stays in the cache of a core.
+	tileBytes = 256 << 10
+	// slack is how many more rows than asked for are compared in float64: those that
+	// float32 may have put a little too far back.
+	slack = 32
+)
+
+// Exact computes the k nearest of some rows, or of all if among is nil, for each query,
+// on all cores. Tell, if not nil, hears how many queries are done, from any goroutine.
+func Exact(ctx context.Context, s *Set, k int, among []uint32, tell func(done, total int)) (*Truth, error) {
 	if among == nil {
-		among = func(int) []uint32 { return everything }
+		_, among = s.everyRow()
 	}
+	k = min(k, len(among))
+	t := &Truth{Queries: s.Queries.Rows, K: k, Rows: make([]uint32, s.Queries.Rows*k), Distances: make([]float32, s.Queries.Rows*k)}
 	var next, done atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() error {
-			var scan scanner
-			for q := int(next.Add(1) - 1); q < t.Queries; q = int(next.Add(1) - 1) {
+			var scans [together]scanner
+			for from := int(next.Add(together)) - together; from < t.Queries; from = int(next.Add(together)) - together {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				scan.nearest(s, s.Queries.Row(q), among(q), k, t.Rows[q*k:(q+1)*k], t.Distances[q*k:(q+1)*k])
-				if n := done.Add(1); tell != nil && n%64 == 0 {
-					tell(int(n), t.Queries)
+				to := min(from+together, t.Queries)
+				t.answer(s, scans[:to-from], from, among)
+				if n := int(done.Add(int64(to - from))); tell != nil {
+					tell(n, t.Queries)
 				}
 			}
 			return nil
@@ -97,10 +104,28 @@ func Exact(ctx context.Context, s *Set, k int, among func(q int) []uint32, tell 
 	return t, group.Wait()
 }
 
+// answer fills in the answers to the queries from the given one on, one for each scan.
+func (t *Truth) answer(s *Set, scans []scanner, from int, among []uint32) {
+	for i := range scans {
+		scans[i].best = scans[i].best[:0]
+	}
+	tile := max(1, tileBytes/(4*s.Base.Dimensions))
+	for at := 0; at < len(among); at += tile {
+		rows := among[at:min(at+tile, len(among))]
+		for i := range scans {
+			scans[i].compare(s, s.Queries.Row(from+i), rows, t.K+slack)
+		}
+	}
+	for i := range scans {
+		q := from + i
+		scans[i].finish(s, s.Queries.Row(q), t.Rows[q*t.K:(q+1)*t.K], t.Distances[q*t.K:(q+1)*t.K])
+	}
+}
+
 // scanner compares a query with rows, by the kernels first.
 type scanner struct {
 	keys []float32
-	best []ranked
+	best []ranked // a heap with the farthest on top
 }
 
 type ranked struct {
@@ -108,50 +133,57 @@ type ranked struct {
 	distance float64
 }
 
-// slack is how many more rows than asked for are compared in float64: those that
-// float32 may have put a little too far back.
-const slack = 32
+// nearest writes the nearest of the rows, with their distances: as many as there is room for.
+func (c *scanner) nearest(s *Set, query []float32, among []uint32, rows []uint32, distances []float32) {
+	c.best = c.best[:0]
+	c.compare(s, query, among, len(rows)+slack)
+	c.finish(s, query, rows, distances)
+}
 
-// nearest writes the k nearest of the rows, with their distances.
-func (c *scanner) nearest(s *Set, query []float32, among []uint32, k int, rows []uint32, distances []float32) int {
-	c.shortlist(s, query, among, k+slack)
+// finish compares the best in float64, and writes the nearest of them.
+func (c *scanner) finish(s *Set, query []float32, rows []uint32, distances []float32) {
 	for i := range c.best {
 		c.best[i].distance = distance(s.Metric, query, s.Base.Row(int(c.best[i].row)))
 	}
 	slices.SortFunc(c.best, compareRanked)
-	n := min(k, len(c.best))
-	for i, b := range c.best[:n] {
+	for i, b := range c.best[:min(len(rows), len(c.best))] {
 		rows[i], distances[i] = b.row, float32(b.distance)
 	}
-	return n
+}
+
+// sorted returns the k nearest of the rows, nearest first, by the kernels alone.
+func (c *scanner) sorted(s *Set, query []float32, among []uint32, k int) []ranked {
+	c.best = c.best[:0]
+	c.compare(s, query, among, k)
+	slices.SortFunc(c.best, compareRanked)
+	return c.best
+}
+
+// compare keeps the n nearest of the rows and of those before in best, by float32.
+func (c *scanner) compare(s *Set, query []float32, among []uint32, n int) {
+	if len(c.keys) < len(among) {
+		c.keys = make([]float32, len(among))
+	}
+	keys := c.keys[:len(among)]
+	sign := -1.0
+	if s.Metric == index.Euclidean {
+		sign = 1
+		vek.SquaredL2At(query, s.Base.Values, s.Base.Dimensions, among, keys)
+	} else {
+		vek.DotAt(query, s.Base.Values, s.Base.Dimensions, among, keys)
+	}
+	for i, key := range keys {
+		if d := sign * float64(key); len(c.best) < n || d <= c.best[0].distance {
+			c.keep(ranked{among[i], d}, n)
+		}
+	}
 }
 
 func compareRanked(a, b ranked) int {
 	return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.row, b.row))
 }
 
-// shortlist leaves the n nearest of the rows in best, by float32, in no order.
-func (c *scanner) shortlist(s *Set, query []float32, among []uint32, n int) {
-	if len(c.keys) < len(among) {
-		c.keys = make([]float32, len(among))
-	}
-	keys := c.keys[:len(among)]
-	if s.Metric == index.Euclidean {
-		vek.SquaredL2At(query, s.Base.Values, s.Base.Dimensions, among, keys)
-	} else {
-		vek.DotAt(query, s.Base.Values, s.Base.Dimensions, among, keys)
-	}
-	c.best = c.best[:0]
-	for i, key := range keys {
-		d := float64(key)
-		if s.Metric != index.Euclidean {
-			d = -d
-		}
-		c.keep(ranked{among[i], d}, n)
-	}
-}
-
-// keep enters r into best, a heap with the farthest of n on top.
+// keep enters r into best if it is one of the n nearest.
 func (c *scanner) keep(r ranked, n int) {
 	if len(c.best) < n {
 		c.best = append(c.best, r)
@@ -160,7 +192,7 @@ func (c *scanner) keep(r ranked, n int) {
 		}
 		return
 	}
-	if n == 0 || compareRanked(r, c.best[0]) >= 0 {
+	if compareRanked(r, c.best[0]) >= 0 {
 		return
 	}
 	c.best[0] = r
@@ -175,11 +207,4 @@ func (c *scanner) keep(r ranked, n int) {
 		c.best[i], c.best[child] = c.best[child], c.best[i]
 		i = child
 	}
-}
-
-// sorted returns the k nearest of a few rows, nearest first, by the kernels alone.
-func (c *scanner) sorted(s *Set, query []float32, among []uint32, k int) []ranked {
-	c.shortlist(s, query, among, k)
-	slices.SortFunc(c.best, compareRanked)
-	return c.best
 }
