@@ -16,7 +16,7 @@ import (
 func (h *house) condition(models server.Condition) server.Condition {
 	stats := h.engine.Stats()
 	names := map[index.Number]string{}
-	if len(stats.Warming)+len(stats.Damaged) > 0 {
+	if len(stats.Warming)+len(stats.Damaged)+len(stats.Building) > 0 {
 		for _, x := range h.catalog.All() {
 			names[index.Number(x.Number)] = x.Account + "/" + x.Name
 		}
@@ -24,6 +24,9 @@ func (h *house) condition(models server.Condition) server.Condition {
 	c := models
 	for _, n := range stats.Warming {
 		c.Warming = append(c.Warming, names[n])
+	}
+	for _, n := range stats.Building {
+		c.Building = append(c.Building, names[n])
 	}
 	for n, why := range stats.Damaged {
 		c.Damaged = append(c.Damaged, fmt.Sprintf("%s: %v", names[n], why))
@@ -45,6 +48,10 @@ func (h *house) collectors(cache *embed.Cache) []prometheus.Collector {
 		gauge("nearside_indexes_damaged", "Indexes that are damaged and out of service.", func(s local.Stats) float64 { return float64(len(s.Damaged)) }),
 		gauge("nearside_records", "Records of the open indexes.", func(s local.Stats) float64 { return float64(s.Records) }),
 		gauge("nearside_records_superseded", "Superseded versions of the open indexes that still take space.", func(s local.Stats) float64 { return float64(s.Unpurged) }),
+		gauge("nearside_graphs_building", "Indexes whose graph is being built: they answer exactly, and slower.", func(s local.Stats) float64 { return float64(len(s.Building)) }),
+		gauge("nearside_graph_tail_records", "Records that the graphs do not have yet.", func(s local.Stats) float64 { return float64(s.Tail) }),
+		gauge("nearside_graph_memory_bytes", "Memory of the graphs.", func(s local.Stats) float64 { return float64(s.GraphBytes) }),
+		gauge("nearside_graph_recall_lowest", "The lowest measured recall of an open index; 1 if none was measured.", func(s local.Stats) float64 { return s.Recall }),
 		gauge("nearside_index_memory_bytes", "Memory granted to the open indexes.", func(s local.Stats) float64 { return float64(s.Bytes) }),
 		counter("nearside_embed_cache_hits_total", "Texts whose vector was remembered.", func(s embed.CacheStats) int64 { return s.Hits }),
 		counter("nearside_embed_cache_misses_total", "Texts whose vector was computed.", func(s embed.CacheStats) int64 { return s.Misses }),

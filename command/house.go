@@ -41,6 +41,7 @@ type houseOptions struct {
 	relaxed     bool
 	memoryBytes int64
 	maxAge      time.Duration
+	graph       local.GraphOptions
 	embedders   []embed.Embedder
 	models      []byte // models.yaml
 	log         *slog.Logger
@@ -60,7 +61,7 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	if h.catalog, err = catalog.Open(h.dir, time.Now); err != nil {
 		return h, err
 	}
-	h.engine = local.Open(h.dir.Sub(indexesFolder), local.Options{MemoryBytes: o.memoryBytes, MaxAge: o.maxAge, Log: o.log})
+	h.engine = local.Open(h.dir.Sub(indexesFolder), local.Options{MemoryBytes: o.memoryBytes, MaxAge: o.maxAge, Graph: o.graph, Log: o.log})
 	limits := vectorize.Cloudflare()
 	if o.relaxed {
 		limits = vectorize.Relaxed()

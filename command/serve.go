@@ -24,6 +24,7 @@ type serveFlags struct {
 	house   houseOptions
 	models  modelFlags
 	memory  string
+	graph   graphFlags
 	guide   bool
 	logAs   string
 	logFrom string
@@ -52,6 +53,7 @@ The server stops on SIGTERM or Ctrl-C: it finishes what is under way first.`,
 	flags.StringVar(&f.server.Consistency, "consistency", server.Strong, "strong: writes are visible at once; delayed: as on Cloudflare, after a while")
 	flags.DurationVar(&f.server.Delay, "delay", 2*time.Second, "how long that while is")
 	flags.StringVar(&f.memory, "memory", "0", "memory for open indexes, such as 2GiB; 0 = no limit")
+	f.graph.add(flags)
 	flags.StringVar(&f.server.TLSCert, "tls-cert", "", "certificate file (PEM)")
 	flags.StringVar(&f.server.TLSKey, "tls-key", "", "private key file (PEM)")
 	flags.BoolVar(&f.server.InsecureHTTP, "insecure-http", false, "allow plain HTTP on an address that other machines reach")
@@ -75,6 +77,9 @@ func serve(ctx context.Context, f serveFlags, assets Assets, stdout, stderr io.W
 	memory, err := humanize.ParseBytes(f.memory)
 	if err != nil {
 		return fault.New(fault.Invalid, "--memory %q is not a size; write for example 2GiB", f.memory)
+	}
+	if f.house.graph, err = f.graph.options(); err != nil {
+		return err
 	}
 	models, err := f.models.open(log)
 	if err != nil {

@@ -12,6 +12,8 @@ type Condition struct {
 	Lexical bool `json:"lexical,omitempty"`
 	// Warming lists indexes that are being opened; calls to them wait until they are.
 	Warming []string `json:"warming,omitempty"`
+	// Building lists indexes whose graph is being built; they answer exactly, and slower.
+	Building []string `json:"building,omitempty"`
 	// Damaged lists indexes that are out of service, and why.
 	Damaged []string `json:"damaged,omitempty"`
 }

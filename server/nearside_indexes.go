@@ -21,6 +21,38 @@ type describedIndex struct {
 	Count      int   `json:"vectorCount"`
 	Namespaces int   `json:"namespaceCount"`
 	Bytes      int64 `json:"bytes"` // on the disk
+	Graph      graph `json:"graph"`
+}
+
+// graph is index.Graph as nearside shows it.
+type graph struct {
+	State  string  `json:"state"` // none: every answer is exact; building; ready
+	Tail   int     `json:"waitingCount"`
+	Bytes  int64   `json:"memoryBytes"`
+	EF     int     `json:"ef,omitempty"`
+	Recall *recall `json:"recall,omitempty"` // absent until it was measured
+}
+
+// recall is the share of the nearest records that queries of late were given.
+type recall struct {
+	Mean    float64 `json:"mean"`
+	Low     float64 `json:"low"` // its 95 % interval
+	High    float64 `json:"high"`
+	Queries int     `json:"queries"` // that were asked again exactly
+}
+
+func newGraph(g index.Graph) graph {
+	shown := graph{State: "none", Tail: g.Tail, Bytes: g.Bytes, EF: g.Recall.EF}
+	switch {
+	case g.Building:
+		shown.State = "building"
+	case g.Covered > 0:
+		shown.State = "ready"
+	}
+	if r := g.Recall; r.Queries > 0 {
+		shown.Recall = &recall{r.Mean, r.Low, r.High, r.Queries}
+	}
+	return shown
 }
 
 func newTextIndex(x catalog.Index) textIndex {
@@ -86,5 +118,5 @@ func describeTextIndex(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.reply(describedIndex{newTextIndex(x.Definition), info.Count, info.Namespaces, info.Bytes})
+	return c.reply(describedIndex{newTextIndex(x.Definition), info.Count, info.Namespaces, info.Bytes, newGraph(info.Graph)})
 }

@@ -346,6 +346,7 @@ func TestASnapshotMayBeLargerThanTheMemoryForBodies(t *testing.T) {
 	described := c.send("GET", home+"/nearside/indexes/films", "", "")
 	described.want(t, 200, 0, `"vectorCount":1,"namespaceCount":0,"bytes":`)
 	described.lacks(t, `"bytes":0`)
+	described.want(t, 200, 0, `"graph":{"state":"none","waitingCount":0,"memoryBytes":0}`)
 	file := c.send("GET", home+"/nearside/indexes/films/snapshot", "", "")
 	if len(file.body) < 2*4096 {
 		t.Fatalf("a snapshot of %d bytes shows nothing", len(file.body))

@@ -49,10 +49,15 @@ const (
 
 func newBuilder(s *store) *builder {
 	b := &builder{store: s, wake: make(chan struct{}, 1), recall: newRecallGauge(s.options.Graph)}
-	for range s.options.Graph.Workers {
+	return b
+}
+
+// workers returns the memory of the workers. A builder without work has none.
+func (b *builder) workers() []*insertion {
+	for len(b.inserters) < b.store.options.Graph.Workers {
 		b.inserters = append(b.inserters, new(insertion))
 	}
-	return b
+	return b.inserters
 }
 
 // note says that there may be work. It never waits.
@@ -282,7 +287,8 @@ type insertion struct {
 func (b *builder) insert(ctx context.Context, c *cover, slots []slot) (done int, err error) {
 	var next atomic.Int64
 	var others sync.WaitGroup
-	failed := make(chan error, len(b.inserters))
+	workers := b.workers()
+	failed := make(chan error, len(workers))
 	work := func(worker int) {
 		for ctx.Err() == nil && len(failed) == 0 {
 			from := int(next.Add(buildPiece)) - buildPiece
@@ -290,7 +296,7 @@ func (b *builder) insert(ctx context.Context, c *cover, slots []slot) (done int,
 				return
 			}
 			for _, at := range slots[from:min(from+buildPiece, len(slots))] {
-				if err := b.insertOne(context.WithoutCancel(ctx), c, b.inserters[worker], at); err != nil {
+				if err := b.insertOne(context.WithoutCancel(ctx), c, workers[worker], at); err != nil {
 					failed <- err
 					return
 				}
@@ -300,7 +306,7 @@ func (b *builder) insert(ctx context.Context, c *cover, slots []slot) (done int,
 			}
 		}
 	}
-	for worker := 1; worker < min(len(b.inserters), len(slots)/buildPiece); worker++ {
+	for worker := 1; worker < min(len(workers), len(slots)/buildPiece); worker++ {
 		others.Go(func() { work(worker) })
 	}
 	work(0)

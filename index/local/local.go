@@ -244,12 +244,17 @@ type Stats struct {
 	Unpurged int                    // superseded versions of the open indexes that still take space
 	Warming  []index.Number         // indexes being opened, ascending
 	Damaged  map[index.Number]error // indexes found to be damaged and out of service
+
+	Building   []index.Number // open indexes whose graph is being built: they answer, but slower; ascending
+	Tail       int            // records of the open indexes that their graphs do not have yet
+	GraphBytes int64          // memory of the graphs
+	Recall     float64        // the lowest that is known of an open index; 1 if none is
 }
 
 // Stats returns what the engine holds at this moment.
 func (e *Engine) Stats() Stats {
 	e.mu.Lock()
-	st := Stats{Open: len(e.open), Bytes: e.granted, Warming: slices.Sorted(maps.Keys(e.warming)), Damaged: maps.Clone(e.damaged)}
+	st := Stats{Recall: 1, Open: len(e.open), Bytes: e.granted, Warming: slices.Sorted(maps.Keys(e.warming)), Damaged: maps.Clone(e.damaged)}
 	handles := slices.Collect(maps.Keys(e.open))
 	e.mu.Unlock()
 	for _, h := range handles {
@@ -257,12 +262,28 @@ func (e *Engine) Stats() Stats {
 			continue // it is just being opened or closed
 		}
 		if h.store != nil {
-			st.Records += h.store.views.newest.Load().count
-			st.Unpurged += int(h.store.graves.count.Load())
+			st.add(h.store)
 		}
 		h.gate.RUnlock()
 	}
+	slices.Sort(st.Building)
 	return st
+}
+
+// add adds what an open index holds.
+func (st *Stats) add(s *store) {
+	v := s.views.newest.Load()
+	g := s.graph(v)
+	st.Records += v.count
+	st.Unpurged += int(s.graves.count.Load())
+	st.Tail += g.Tail
+	st.GraphBytes += g.Bytes
+	if g.Building {
+		st.Building = append(st.Building, s.number)
+	}
+	if g.Recall.Queries > 0 {
+		st.Recall = min(st.Recall, g.Recall.Mean)
+	}
 }
 
 // noteWarming says that an index is about to be opened. One that was found to be

@@ -76,7 +76,7 @@ func (b *builder) repair(c *cover) bool {
 	if b.mending == nil {
 		b.mending = c.graph.Repair()
 	}
-	if b.mending.Step(&b.inserters[0].Inserter, repairStep) {
+	if b.mending.Step(&b.workers()[0].Inserter, repairStep) {
 		b.store.options.Log.Debug("a graph was repaired", "index", b.store.number, "counts", b.mending.Counts())
 		b.mending = nil
 	}
