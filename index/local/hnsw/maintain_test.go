@@ -260,7 +260,7 @@ func TestASlotMayBeInsertedAgainAfterItWasKilled(t *testing.T) {
 }
 
 func TestSearchesInsertsKillsAndRepairsGoOnAtOnce(t *testing.T) {
-	const alive = 800
+	const alive = 300
 	vectors := mixture(t, 3*alive, 16, 20)
 	c := grow(t, index.Euclidean, vectors, alive)
 	g := c.made.graph
