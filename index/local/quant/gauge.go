@@ -65,7 +65,8 @@ const minVectors = 256
 // lead to. With samples of 2^16 values from 6 seeds: no change at all, a standard
 // deviation times 0.8 or 1.1, and a mean that moved by a third of one gave losses up to
 // 1.53 and wastes up to 1.30; a deviation times 1.5 or a mean that moved by two gave losses
-// of 2.56 and more, half of the range unused wastes of 1.59 and more.
+// of 2.56 and more, half of the range unused wastes of 1.59 and more. Under
+// dot-product the headroom takes in the lesser of these changes.
 const (
 	maxLoss  = 2
 	maxWaste = 1.45
@@ -102,7 +103,7 @@ func (g *Gauge) narrowest(c *Codec) float64 {
 			d := max(0, math.Abs(float64(b)-middle)-n/2)
 			clipped += clippingCounts * d * d * float64(count)
 		}
-		step := n / (2 * limit)
+		step := n * float64(headroom(c.Metric)) / (2 * limit)
 		least = min(least, plainError*step*step+clipped/g.count(c))
 	}
 	return least

@@ -57,8 +57,20 @@ func Train(metric index.Metric, dimensions int, sample [][]float32) Codec {
 			best, least = c, e
 		}
 	}
+	best.Scale = max(best.Scale/headroom(metric), minScale)
 	trial.finish(&best)
 	return best
+}
+
+// headroom is by how much the range is wider than suits the sample. Under dot-product the
+// longest vectors are the best answers, and an index has longer ones than a sample of it.
+// With none, the best of 20 candidates had .989 of the ten nearest in 100,000 vectors whose
+// deviations fall with the root of the dimension, and with a quarter all (TestMeasure).
+func headroom(metric index.Metric) float32 {
+	if metric == index.DotProduct {
+		return 1.25
+	}
+	return 1
 }
 
 // pick returns up to n vectors spread over the sample; under cosine scaled to length 1.
