@@ -22,12 +22,14 @@ import (
 
 // modelFlags say where weights are and how much the embedding cache may hold.
 type modelFlags struct {
-	dir   string
-	cache string
+	dir       string
+	cache     string
+	precision string
 }
 
 func (f *modelFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.dir, "models", defaultModels(), "directory of model weights")
+	flags.StringVar(&f.precision, "precision", string(bert.Float32), "the built-in encoder's weights: float32, or int8, whose vectors are others")
 	flags.StringVar(&f.cache, "embed-cache", "64MiB", "memory for texts that were embedded before; 0 = none")
 }
 
@@ -62,7 +64,7 @@ func (f *modelFlags) open(log *slog.Logger) (embedding, error) {
 			"models", f.dir, "model", lexical.Model())
 		return e, nil
 	}
-	encoder, err := bert.Open(f.encoderDir(), bert.Options{})
+	encoder, err := bert.Open(f.encoderDir(), bert.Options{Precision: bert.Precision(f.precision)})
 	if err != nil {
 		return embedding{}, err
 	}

@@ -111,7 +111,7 @@ func (e *Encoder) work(ctx context.Context, do func(ctx context.Context, w *work
 		return ctx.Err()
 	case w := <-e.workers:
 		if w == nil {
-			w = newWorkspace(e.model.config, e.passTokens(), e.window)
+			w = newWorkspace(e.model.config, e.precision, e.passTokens(), e.window)
 		}
 		defer func() { e.workers <- w }()
 		return do(ctx, w, i)

@@ -32,16 +32,21 @@ func words(n int, rng *rand.Rand) string {
 //		taskset -c 0 OTHER_ENGINE
 //	done
 func BenchmarkEmbed(b *testing.B) {
-	all := openReal(b)
+	codes, err := Open(modelDir(b), Options{Precision: Int8})
+	if err != nil {
+		b.Fatal(err)
+	}
 	rng := rand.New(rand.NewPCG(1, 1))
 	batch := make([]string, 32)
 	for i := range batch {
 		batch[i] = words(126, rng)
 	}
 	for _, k := range sets {
-		e := all.with(k)
-		b.Run(k.name+"/32x128", func(b *testing.B) { benchmarkEmbed(b, e, batch) })
-		b.Run(k.name+"/1x16", func(b *testing.B) { benchmarkEmbed(b, e, []string{words(14, rng)}) })
+		for _, e := range []*Encoder{openReal(b).with(k), codes.with(k)} {
+			name := k.name + "/" + string(e.precision)
+			b.Run(name+"/32x128", func(b *testing.B) { benchmarkEmbed(b, e, batch) })
+			b.Run(name+"/1x16", func(b *testing.B) { benchmarkEmbed(b, e, []string{words(14, rng)}) })
+		}
 	}
 }
 

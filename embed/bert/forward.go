@@ -19,6 +19,7 @@ type workspace struct {
 	keys      []float32 // one head's keys, as panels
 	values    []float32 // one head's values, as panels
 	zeros     []float32
+	codes     codeRoom // for a model of int8 weights
 }
 
 // skew is added to strides that are a large power of two times something
@@ -26,13 +27,17 @@ type workspace struct {
 const skew = panelWidth
 
 // newWorkspace makes room for a number of tokens, no text longer than window.
-func newWorkspace(c config, tokens, window int) *workspace {
+func newWorkspace(c config, p Precision, tokens, window int) *workspace {
 	rows := roundUp(tokens, rowStep) + rowStep // a text in mid-matrix may be rounded up, too
 	wide := roundUp(window, pairWidth)
 	grid := func(rows, columns int) matrix {
 		return matrix{make([]float32, rows*(columns+skew)), columns + skew}
 	}
 	head := c.Width / c.Heads
+	var codes codeRoom
+	if p == Int8 {
+		codes = newCodeRoom(max(c.Width, c.Inner), max(3*c.Width, c.Inner))
+	}
 	return &workspace{
 		hidden:    grid(rows, c.Width),
 		attention: grid(rows, 3*c.Width),
@@ -43,6 +48,7 @@ func newWorkspace(c config, tokens, window int) *workspace {
 		keys:      make([]float32, wide*head),
 		values:    make([]float32, roundUp(window, rowStep)*head),
 		zeros:     make([]float32, max(wide, c.Width)),
+		codes:     codes,
 	}
 }
 
@@ -83,7 +89,7 @@ func (m *model) embed(k *kernels, w *workspace, first int, ids []int32) {
 
 // attend sets w.middle to the normalized sum of w.hidden and what attention makes of it.
 func (m *model) attend(k *kernels, w *workspace, l *layer, texts [][]int32, rows int) {
-	k.multiply(rows, w.hidden, l.attention.matrix, matrix{values: l.attention.bias}, w.attention)
+	l.attention.multiply(k, rows, w.hidden, matrix{values: l.attention.bias}, w.attention, w.codes)
 	first := 0
 	for _, ids := range texts {
 		for head := range m.Heads {
@@ -91,7 +97,7 @@ func (m *model) attend(k *kernels, w *workspace, l *layer, texts [][]int32, rows
 		}
 		first += len(ids)
 	}
-	k.multiply(rows, w.mixed, l.mixed.matrix, w.hidden, w.middle)
+	l.mixed.multiply(k, rows, w.mixed, w.hidden, w.middle, w.codes)
 	for r := range rows {
 		k.normalize(w.middle.row(r, m.Width), l.mixed.bias, l.mixedScaling, m.Epsilon)
 	}
@@ -139,11 +145,11 @@ func (m *model) feedForward(k *kernels, w *workspace, l *layer, rows int) {
 	for first := 0; first < rows; first += rowBlock {
 		n := min(rowBlock, rows-first)
 		middle, hidden := w.middle.from(first, 0), w.hidden.from(first, 0)
-		k.multiply(n, middle, l.inner.matrix, matrix{values: l.inner.bias}, w.inner)
+		l.inner.multiply(k, n, middle, matrix{values: l.inner.bias}, w.inner, w.codes)
 		for r := range n {
 			k.gelu(w.inner.row(r, m.Inner))
 		}
-		k.multiply(n, w.inner, l.output.matrix, middle, hidden)
+		l.output.multiply(k, n, w.inner, middle, hidden, w.codes)
 		for r := range n {
 			k.normalize(hidden.row(r, m.Width), l.output.bias, l.outputScaling, m.Epsilon)
 		}

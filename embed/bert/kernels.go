@@ -21,6 +21,7 @@ type kernels struct {
 	softmax func(x []float32, scale float32)
 	// normalize adds bias to x, shifts and scales that to mean 0 and variance 1, multiplies by gain and adds shift.
 	normalize func(x, bias []float32, s scaling, epsilon float32)
+	codes     *codeKernels // the loops of int8 weights
 }
 
 // tile computes a block of a product with a fixed number of rows:
@@ -116,7 +117,7 @@ func (k *kernels) multiply(rows int, a matrix, w panels, base, c matrix) {
 			for output := 0; output < w.width; output += k.width {
 				b := &w.values[w.at(output, input)]
 				for r := first; r < last; {
-					t := k.tile(last - r)
+					t := highest(k.tiles, last-r)
 					t.compute(depth, &a.values[r*a.stride+input], a.stride, b, w.depth*panelWidth,
 						&base.values[r*base.stride+output], base.stride, &c.values[r*c.stride+output], c.stride)
 					r += t.rows
@@ -126,13 +127,15 @@ func (k *kernels) multiply(rows int, a matrix, w panels, base, c matrix) {
 	}
 }
 
-// tile returns the tile to compute next when rows remain: the highest that
+func (t tile) height() int { return t.rows }
+
+// highest returns the tile to compute next when rows remain: the highest that
 // leaves none or enough for another of at least rowStep.
-func (k *kernels) tile(rows int) tile {
-	for _, t := range k.tiles {
-		if rest := rows - t.rows; rest == 0 || rest >= rowStep {
+func highest[T interface{ height() int }](tiles []T, rows int) T {
+	for _, t := range tiles {
+		if rest := rows - t.height(); rest == 0 || rest >= rowStep {
 			return t
 		}
 	}
-	return k.tiles[len(k.tiles)-1]
+	return tiles[len(tiles)-1]
 }

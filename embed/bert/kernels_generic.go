@@ -10,6 +10,7 @@ var generic = kernels{
 	gelu:      genericGELU,
 	softmax:   genericSoftmax,
 	normalize: genericNormalize,
+	codes:     &genericCodes,
 }
 
 func genericTile4(depth int, a *float32, lda int, b *float32, _ int, from *float32, ldf int, c *float32, ldc int) {

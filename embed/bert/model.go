@@ -31,14 +31,15 @@ type layer struct {
 	outputScaling scaling
 }
 
-// dense is a matrix with a bias.
+// dense is a matrix with a bias. The matrix is in one of two forms; the other has no depth.
 type dense struct {
 	matrix panels
+	codes  codePanels
 	bias   []float32
 }
 
-// readModel reads the weights that a configuration calls for.
-func readModel(r io.Reader, size int64, c config) (*model, error) {
+// readModel reads the weights that a configuration calls for, and keeps them at a precision.
+func readModel(r io.Reader, size int64, c config, p Precision) (*model, error) {
 	if need := c.bytes(); size < need {
 		return nil, fault.New(fault.Corrupt, "the weights have %d bytes; the configuration calls for at least %d: the file is not whole", size, need)
 	}
@@ -58,10 +59,10 @@ func readModel(r io.Reader, size int64, c config) (*model, error) {
 	scale("embeddings.LayerNorm", &m.input)
 	for i := range m.layers {
 		l, prefix := &m.layers[i], fmt.Sprintf("encoder.layer.%d.", i)
-		l.attention = newDense(c.Width, 3*c.Width)
-		l.mixed = newDense(c.Width, c.Width)
-		l.inner = newDense(c.Width, c.Inner)
-		l.output = newDense(c.Inner, c.Width)
+		l.attention = newDense(p, c.Width, 3*c.Width)
+		l.mixed = newDense(p, c.Width, c.Width)
+		l.inner = newDense(p, c.Width, c.Inner)
+		l.output = newDense(p, c.Inner, c.Width)
 		for j, name := range []string{"query", "key", "value"} {
 			l.attention.want(want, prefix+"attention.self."+name, j*c.Width, c.Width)
 		}
@@ -88,7 +89,7 @@ func (m *model) check() error {
 	sets := [][]float32{m.words, m.positions, m.input.gain, m.input.shift}
 	for _, l := range m.layers {
 		for _, d := range []dense{l.attention, l.mixed, l.inner, l.output} {
-			sets = append(sets, d.matrix.values, d.bias)
+			sets = append(sets, d.matrix.values, d.codes.gains, d.bias)
 		}
 		for _, s := range []scaling{l.mixedScaling, l.outputScaling} {
 			sets = append(sets, s.gain, s.shift)
@@ -111,15 +112,39 @@ func (c config) bytes() int64 {
 	return 4 * (int64(c.Vocabulary+c.Positions+c.SegmentTypes+2)*w + int64(c.Layers)*perLayer)
 }
 
-func newDense(depth, width int) dense {
-	return dense{matrix: newPanels(depth, width), bias: make([]float32, width)}
+func newDense(p Precision, depth, width int) dense {
+	d := dense{bias: make([]float32, width)}
+	if p == Int8 {
+		d.codes = newCodePanels(depth, width)
+	} else {
+		d.matrix = newPanels(depth, width)
+	}
+	return d
+}
+
+// pack stores weights given as rows, one an output, for the outputs from first on.
+func (d *dense) pack(first int, weights []float32) {
+	if d.codes.depth > 0 {
+		d.codes.pack(first, weights)
+	} else {
+		d.matrix.pack(first, weights)
+	}
+}
+
+// multiply sets c to base + a·d for a number of rows. The bias is the caller's to add.
+func (d *dense) multiply(k *kernels, rows int, a, base, c matrix, room codeRoom) {
+	if d.codes.depth > 0 {
+		k.codes.multiply(rows, a, d.codes, base, c, room)
+	} else {
+		k.multiply(rows, a, d.matrix, base, c)
+	}
 }
 
 // want asks for the tensors that fill the outputs from first to first+width.
 func (d *dense) want(want map[string]wanted, name string, first, width int) {
 	want[name+".weight"] = wanted{
-		shape: []int{width, d.matrix.depth}, borrow: true,
-		take: func(v []float32) { d.matrix.pack(first, v) },
+		shape: []int{width, max(d.matrix.depth, d.codes.depth)}, borrow: true,
+		take: func(v []float32) { d.pack(first, v) },
 	}
 	want[name+".bias"] = wanted{
 		shape: []int{width}, borrow: true,

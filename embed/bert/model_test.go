@@ -203,7 +203,7 @@ func FuzzSafetensors(f *testing.F) {
 	f.Add(bytes.Replace(whole[:8+n], []byte("[32,32]"), []byte("[1024]"), 1), uint32(len(whole)))
 	f.Fuzz(func(t *testing.T, head []byte, size uint32) {
 		file := append(bytes.Clone(head), make([]byte, max(0, min(int(size), 1<<18)-len(head)))...)
-		m, err := readModel(bytes.NewReader(file), int64(len(file)), c)
+		m, err := readModel(bytes.NewReader(file), int64(len(file)), c, Float32)
 		if (m == nil) == (err == nil) {
 			t.Errorf("model %v with error %v", m != nil, err)
 		}

@@ -136,5 +136,5 @@ func tinyTokenizer(t testing.TB) *tokenizer {
 }
 
 func readTiny(file []byte) (*model, error) {
-	return readModel(bytes.NewReader(file), int64(len(file)), tinyConfig())
+	return readModel(bytes.NewReader(file), int64(len(file)), tinyConfig(), Float32)
 }

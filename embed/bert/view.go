@@ -6,9 +6,9 @@ import "unsafe"
 // view of them; the callers in kernels.go index the slices, which checks bounds.
 
 // view returns the n numbers at p.
-func view(p *float32, n int) []float32 { return unsafe.Slice(p, n) }
+func view[T any](p *T, n int) []T { return unsafe.Slice(p, n) }
 
 // offset returns the address n numbers after p.
-func offset(p *float32, n int) *float32 {
-	return (*float32)(unsafe.Add(unsafe.Pointer(p), n*4))
+func offset[T any](p *T, n int) *T {
+	return (*T)(unsafe.Add(unsafe.Pointer(p), uintptr(n)*unsafe.Sizeof(*p)))
 }
