@@ -78,6 +78,39 @@ func differentResults(got, want index.Result) string {
 	return ""
 }
 
+// differentApproximation compares an answer with the exact one, and its matches with
+// all that match, in their order.
+func differentApproximation(got, want, all index.Result) string {
+	explain := got.Explain
+	explain.Exhaustive, explain.Candidates = true, max(explain.Candidates, explain.Matching)
+	switch {
+	case !slices.Equal(got.Unindexed, want.Unindexed):
+		return fmt.Sprintf("unindexed %v, want %v", got.Unindexed, want.Unindexed)
+	case len(got.Matches) != len(want.Matches):
+		return fmt.Sprintf("%d matches %v, want %d %v", len(got.Matches), matched(got), len(want.Matches), matched(want))
+	}
+	if d := differentExplain(explain, want.Explain); d != "" {
+		return d
+	}
+	next := 0
+	for i, g := range got.Matches {
+		for next < len(all.Matches) && all.Matches[next].ID != g.ID {
+			next++
+		}
+		if next == len(all.Matches) {
+			return fmt.Sprintf("match %d of %v does not match, or is out of order: %v", i, matched(got), matched(all))
+		}
+		w := all.Matches[next]
+		if d := differentRecord(g.Record, w.Record); d != "" {
+			return fmt.Sprintf("match %d of %v: %s", i, matched(got), d)
+		}
+		if math.Float64bits(g.Score) != math.Float64bits(w.Score) {
+			return fmt.Sprintf("match %d, %q: score %v, want %v", i, w.ID, g.Score, w.Score)
+		}
+	}
+	return ""
+}
+
 // differentExplain compares what the contract fixes; how many vectors were compared is up to the engine.
 func differentExplain(got, want index.Explain) string {
 	switch {

@@ -28,6 +28,11 @@ type Harness struct {
 	Clock  *Clock // where the engine takes the time from
 	// Remembers is how far back Read.Age surely reaches, for states at least a second apart; a minute or more.
 	Remembers time.Duration
+	// Recall is the share of the nearest that answers must have which do not claim to be
+	// exhaustive, over all queries of a test; 0: every answer is to be exhaustive.
+	Recall float64
+	// Settle waits until the engine has nothing to do in the background for an index. Nil if it never has.
+	Settle func(n index.Number)
 	// Restart closes the engine and opens it again on what it stored. Nil if it stores nothing.
 	Restart func(t *testing.T) index.Engine
 }

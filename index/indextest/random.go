@@ -45,6 +45,10 @@ func Random(t *testing.T, open func(t *testing.T) Harness) {
 				s.step()
 			}
 			s.compareAll()
+			t.Logf("%d of %d nearest found in answers that were not exhaustive", s.found, s.expected)
+			if float64(s.found) < s.Recall*float64(s.expected) {
+				t.Errorf("recall %.3f, want %.3f", float64(s.found)/float64(s.expected), s.Recall)
+			}
 		})
 	}
 }
@@ -61,6 +65,8 @@ type session struct {
 	times   map[index.Sequence]time.Time // when each of the latest states came to be
 	cursors []listing
 	trace   []string // the operations so far, for the report of a failure
+
+	found, expected int // of the nearest, in answers that were not exhaustive
 }
 
 // listing is one that can be continued.
@@ -115,6 +121,9 @@ func (s *session) step() {
 		s.restartTested()
 	case n < 98:
 		s.restore()
+	case n < 99 && s.Settle != nil:
+		s.did("settle")
+		s.Settle(s.number)
 	default:
 		s.did("time passes")
 		s.Clock.Advance(time.Duration(s.IntN(400)) * time.Second)
@@ -166,8 +175,31 @@ func (s *session) compareQuery() {
 	got, gotErr := s.tested.Query(s.Context(), q, r)
 	want, wantErr := s.truth.Query(s.Context(), q, r)
 	if !s.bothFailed(gotErr, wantErr) {
-		s.same(differentResults(got, want))
+		s.compareResults(q, r, got, want)
 	}
+}
+
+// everything is a topK above the records of any test.
+const everything = 10_000
+
+// compareResults compares an answer with the exact one: whole if it claims to be exhaustive,
+// else each match with what the oracle has of it.
+func (s *session) compareResults(q index.Query, r index.Read, got, want index.Result) {
+	s.Helper()
+	if got.Explain.Exhaustive || s.Recall == 0 {
+		s.same(differentResults(got, want))
+		return
+	}
+	q.TopK = everything
+	found := 0
+	all := must(s.truth.Query(s.Context(), q, r))(s.rig)
+	s.same(differentApproximation(got, want, all))
+	for _, m := range want.Matches {
+		if slices.ContainsFunc(got.Matches, func(g index.Match) bool { return g.ID == m.ID || g.Score == m.Score }) {
+			found++
+		}
+	}
+	s.found, s.expected = s.found+found, s.expected+len(want.Matches)
 }
 
 func (s *session) compareGet() {
@@ -259,7 +291,7 @@ func (s *session) compareAll() {
 	for _, m := range want {
 		for _, text := range []string{`{%q:null}`, `{%q:{"$ne":null}}`} {
 			q := index.Query{Vector: s.vector(), TopK: 1000, Filter: s.parse(fmt.Sprintf(text, m.Property)), Metadata: index.IndexedMetadata}
-			s.same(differentResults(s.query(s.tested, q, index.Read{}), s.query(s.truth, q, index.Read{})))
+			s.compareResults(q, index.Read{}, s.query(s.tested, q, index.Read{}), s.query(s.truth, q, index.Read{}))
 		}
 	}
 }

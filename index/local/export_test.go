@@ -9,7 +9,13 @@ import (
 
 // Walking returns options with which queries walk wherever a walk is possible.
 func Walking(o GraphOptions) GraphOptions {
-	o.walk = true
+	o.prefer = byWalk
+	return o
+}
+
+// Coding returns options with which queries scan codes wherever that is possible.
+func Coding(o GraphOptions) GraphOptions {
+	o.prefer = byCodes
 	return o
 }
 

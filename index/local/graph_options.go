@@ -37,7 +37,7 @@ type GraphOptions struct {
 	// together; 0 = .02.
 	Share float64
 
-	walk bool // tests: walk wherever a walk is possible, however few records there are
+	prefer plans // tests: byCodes or byWalk wherever that is possible, however few records there are
 }
 
 const (

@@ -113,6 +113,49 @@ func TestRandomOperations(t *testing.T) {
 	indextest.Random(t, harness)
 }
 
+// withGraph is a harness whose indexes get a graph from the first records on.
+func withGraph(o local.GraphOptions, floor float64) func(t *testing.T) indextest.Harness {
+	return func(t *testing.T) indextest.Harness {
+		const remembers = time.Minute
+		h := openHome(t, func(h *home) { h.options.MaxAge, h.options.Graph = remembers, o })
+		return indextest.Harness{
+			Engine: h.Engine, Clock: h.clock, Remembers: remembers, Recall: floor,
+			Settle: func(n index.Number) {
+				if err := h.Settle(context.Background(), n); err != nil {
+					t.Error(err)
+				}
+			},
+			Restart: func(t *testing.T) index.Engine {
+				h.restart(t)
+				return h.Engine
+			},
+		}
+	}
+}
+
+func TestConformanceByCodes(t *testing.T) {
+	t.Parallel()
+	indextest.Run(t, withGraph(local.Coding(local.GraphOptions{From: 1}), 0))
+}
+
+func TestRandomOperationsByEveryPlan(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options local.GraphOptions
+		recall  float64
+	}{
+		"codes":                      {local.Coding(local.GraphOptions{From: 1}), 0},
+		"codes, long tail":           {local.Coding(local.GraphOptions{From: 5, Tail: 30}), 0},
+		"walk":                       {local.Walking(local.GraphOptions{From: 1}), .8},
+		"walk, few links, long tail": {local.Walking(local.GraphOptions{From: 5, M: 4, EFConstruction: 8, EF: 1, Tail: 20}), .5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			indextest.Random(t, withGraph(c.options, c.recall))
+		})
+	}
+}
+
 // create makes an index of four dimensions.
 func (h *home) create(t testing.TB, n index.Number) index.Index {
 	t.Helper()

@@ -67,7 +67,7 @@ const (
 
 // choose returns the cheapest plan, and the ef of its walk.
 func (p planner) choose() (plans, int) {
-	if p.matching <= scanBelow {
+	if p.matching <= scanBelow && p.code < math.Inf(1) {
 		return byScan, 0
 	}
 	best, ef, least := byCodes, 0, p.code*float64(p.matching)
@@ -125,7 +125,10 @@ func (a *asking) plan(c *cover, w *walk) (plans, int) {
 	if measured := c.costs.Load(); measured != nil {
 		p.costs = *measured
 	}
-	if a.options.Graph.walk {
+	switch a.options.Graph.prefer {
+	case byCodes:
+		return byCodes, 0
+	case byWalk:
 		p.code = math.Inf(1)
 	}
 	if p.worthProbing() {
