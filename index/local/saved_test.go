@@ -144,13 +144,13 @@ func TestDamagedCutOrMissingSnapshotIsBuiltAnew(t *testing.T) {
 func TestSnapshotOfAnotherIndexOrTimeIsNotTaken(t *testing.T) {
 	t.Parallel()
 	h := graphHome(t, func(h *home) { h.broken = true })
-	x := h.fillGraph(t, index.Cosine, 400)
+	h.fillGraph(t, index.Cosine, 400)
 	h.restart(t)
 	early, err := os.ReadFile(filepath.Join(h.path, graphFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	x = h.openIndex(t, 1)
+	x := h.openIndex(t, 1)
 	// Every vector is replaced, and the graph of before is put in the place of the newer one.
 	upsert(t, x, recordsOf(clustered(9, 400, graphDimensions), 0)...)
 	h.settle(t)
