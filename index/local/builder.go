@@ -37,7 +37,7 @@ type builder struct {
 }
 
 const (
-	// buildBatch is how many slots are inserted before queries see them in the graph: some seconds' work.
+	// buildBatch is how many slots are inserted before queries see them in the graph: a second or two.
 	buildBatch = 2048
 	// buildPiece is how many of them a worker takes at a time.
 	buildPiece = 16
@@ -48,8 +48,7 @@ const (
 )
 
 func newBuilder(s *store) *builder {
-	b := &builder{store: s, wake: make(chan struct{}, 1), recall: newRecallGauge(s.options.Graph)}
-	return b
+	return &builder{store: s, wake: make(chan struct{}, 1), recall: newRecallGauge(s.options.Graph)}
 }
 
 // workers returns the memory of the workers. A builder without work has none.

@@ -1,5 +1,5 @@
 // Package local is the embedded engine: indexes in the folders of a data
-// directory, exact answers from memory-mapped vectors. Engine implements
+// directory, vectors in mapped memory, graphs over them. Engine implements
 // index.Engine; Open returns one.
 //
 // Each index is a folder with a number for a name:
@@ -37,17 +37,29 @@
 // then purged in small batches. An open index remembers every view as far back as
 // Options.MaxAge; one that was opened again, those that history has.
 //
+// An index of some thousand records gets a graph (package hnsw) over codes of its
+// vectors (package quant). A builder in the background makes it and puts the newest
+// slots, the tail, into it; while it is idle it repairs the graph around the dead and
+// asks queries of late again exactly, so that the recall is known and ef follows it. A
+// query is answered in the cheapest way (see planner): codes or a walk say which rows
+// may be among the nearest, those and the tail are scanned exactly. So a graph
+// decides only whether a record is found, never what is said of it.
+//
 // What the package promises, beyond index.Index:
 //
 //   - A file that is damaged or cut gives the same answers or a fault.Corrupt that
 //     names it. The index is then out of service; others are not concerned.
 //   - vectors.rows may be deleted, damaged or outdated at any time: what is wrong
-//     with it is put right from records.db when the index is opened.
+//     with it is put right from records.db when the index is opened. So may
+//     graph.hnsw: the graph is built anew, and answers are exact meanwhile.
+//   - An answer that may lack some of the nearest says so (Explain.Exhaustive); it is
+//     never short, and never has a record that was deleted, lies outside of the scope or
+//     does not match.
 //   - Open indexes stay within Options.MemoryBytes and MaxOpen. Idle ones are
 //     closed to make room and opened again by their next use, unnoticed; what
 //     does not fit even so is refused with the numbers.
 //
 // Locks, in the order in which they may be taken together: handle.gate, the writer
-// of records.db, store.publishing, then one of Engine.mu, views.mu, leases.mu and
-// namespaces.mu, under which no other is taken. Files are touched under the first two only.
+// of records.db, store.publishing, then one of Engine.mu, views.mu, leases.mu, bell.mu,
+// recallGauge.mu and namespaces.mu, under which no other is taken. Files are touched under the first two only.
 package local
