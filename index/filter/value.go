@@ -39,7 +39,12 @@ type Value struct {
 func StringOf(s string) Value { return Value{typ: String, text: cut(s)} }
 
 // NumberOf returns the value of a number that is not NaN.
-func NumberOf(n float64) Value { return Value{typ: Number, number: n} }
+func NumberOf(n float64) Value {
+	if n == 0 {
+		n = 0 // -0 is the same number, and prints the same
+	}
+	return Value{typ: Number, number: n}
+}
 
 // BooleanOf returns the value of a boolean.
 func BooleanOf(b bool) Value {
