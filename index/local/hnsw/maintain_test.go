@@ -343,7 +343,7 @@ var churns = []struct {
 func TestRecallGetsOverChurn(t *testing.T) {
 	n, pool, ef, within := 1000, 4000, 24, .01
 	if *long {
-		n, pool, ef, within = 20000, 80000, 96, .005
+		n, pool, ef, within = 8000, 32000, 96, .005
 	}
 	all := mixture(t, pool+200, 24, 1) // one cluster is the hardest
 	vectors, queries := all[:pool], all[pool:]
