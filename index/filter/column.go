@@ -91,7 +91,7 @@ func (c *Column) present(universe *roaring.Bitmap) *roaring.Bitmap {
 // absent returns the other slots of universe.
 func (c *Column) absent(universe *roaring.Bitmap) *roaring.Bitmap {
 	if c == nil {
-		return universe.Clone()
+		return copyOf(universe)
 	}
 	return without(universe, c.withValue())
 }
@@ -133,7 +133,7 @@ func (c *Column) equal(values []Value, universe *roaring.Bitmap) *roaring.Bitmap
 func (c *Column) unequal(values []Value, universe *roaring.Bitmap) *roaring.Bitmap {
 	switch {
 	case c == nil:
-		return universe.Clone()
+		return copyOf(universe)
 	case c.typ == Number:
 		return roaring.AndNot(universe, c.equalNumbers(values, universe))
 	default:

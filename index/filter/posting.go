@@ -133,6 +133,10 @@ func gather(slots []uint32) *roaring.Bitmap {
 	return roaring.FromDense(words, true)
 }
 
+// copyOf returns a copy of a bitmap that others read at the same time. Clone would
+// mark the containers of one that is copied on write, and so write to it.
+func copyOf(b *roaring.Bitmap) *roaring.Bitmap { return roaring.Or(b, roaring.New()) }
+
 // Dense writes a bitmap as a bit set, one bit a slot, of as many slots as given;
 // higher ones are left out. The bit of a slot is words[slot/64]>>(slot%64)&1. It
 // uses the memory of words if that is long enough, and returns the bit set.
@@ -141,7 +145,7 @@ func Dense(b *roaring.Bitmap, words []uint64, slots uint32) []uint64 {
 	words = slices.Grow(words[:0], n)[:n]
 	clear(words)
 	if !b.IsEmpty() && b.Maximum() >= slots {
-		b = b.Clone()
+		b = copyOf(b)
 		b.RemoveRange(uint64(slots), 1<<32)
 	}
 	b.WriteDenseTo(words)

@@ -288,7 +288,7 @@ func TestQueryAllocatesItsAnswerAndLittleElse(t *testing.T) {
 		}
 	})
 	// The matches, their ids, the hits, and how fill is told of them; one more where a pool was just emptied.
-	if allocations > 5 {
+	if allocations > 5 && !underRace {
 		t.Errorf("%v allocations a query", allocations)
 	}
 }

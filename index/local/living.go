@@ -60,7 +60,7 @@ func (s *store) livingIn(v *view, sel index.Selection, scope index.Scope) (*roar
 		return nil, err
 	}
 	selected, _ := s.selected(v, visible, sel)
-	return selected.Clone(), nil
+	return roaring.Or(selected, roaring.New()), nil // not Clone, which writes to a bitmap that others read
 }
 
 // sameColumns reports whether two lists are of the same metadata indexes.
