@@ -1,7 +1,7 @@
 package hnsw
 
 import (
-	"sync/atomic"
+	"slices"
 	"unsafe"
 
 	"nearside/index/local/quant"
@@ -14,7 +14,7 @@ import (
 // How sure that is depends on the codes; a graph measures it (quant.Blur) when it
 // has some nodes, and each time it has twice as many.
 
-// The nodes that are compared with their neighbours to measure the blur.
+// blurNodes is how many nodes are compared with their neighbours to measure the blur.
 const blurNodes = 512
 
 // sharpen measures the blur if a graph has grown to a power of two of nodes.
@@ -34,13 +34,7 @@ func (g *Graph) measureBlur(n int) {
 		if _, used := g.Slot(uint32(node)); !used {
 			continue
 		}
-		at = at[:0]
-		list := g.links(uint32(node), 0)
-		for i := range list {
-			if link := atomic.LoadUint32(&list[i]); link != 0 {
-				at = append(at, link-1)
-			}
-		}
+		at = slices.AppendSeq(at[:0], nodesOf(g.links(uint32(node), 0)))
 		q.SetCode(&g.codec, g.code(uint32(node)), g.nodes.terms[node])
 		b.Add(&q, g.codes, g.stride, at)
 	}

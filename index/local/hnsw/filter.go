@@ -6,6 +6,7 @@ import "sync/atomic"
 type accept struct {
 	graph    *Graph
 	all      bool     // every node
+	only     bool     // a walk compares only those, going from match to match
 	matching []uint64 // a bit for each slot that may; slots beyond it may not; nil: all of them
 }
 
@@ -56,21 +57,8 @@ func (g *Graph) SearchWithin(s *Searcher, query []float32, ef int, matching []ui
 	s.visited.reset(g.Nodes())
 	s.enter(node, key)
 	g.plant(s, seeds)
-	p := &s.pool
-	for next := 0; next < len(p.entries); {
-		e := p.entries[next]
-		if e&expanded != 0 {
-			next++
-			continue
-		}
-		p.entries[next] = e | expanded
-		next++
-		s.counts.Hops++
-		if next < len(p.entries) {
-			g.prefetchLinks(p.entries[next].node())
-		}
-		next = min(next, g.bridge(s, g.links(e.node(), 0)))
-	}
+	s.accept.only = true
+	g.walk(s, 0)
 	return s.answer(g)
 }
 
@@ -92,19 +80,13 @@ func (g *Graph) plant(s *Searcher, seeds []uint32) {
 	}
 }
 
-// bridge compares the matches among the neighbours of a node, and, as long as they
-// are fewer than a list of links, those among the neighbours of the others. It
-// returns the first place of the pool that changed.
-func (g *Graph) bridge(s *Searcher, list []uint32) int {
-	first, n := len(s.pool.entries), 0
+// bridge is gather for the matches among the neighbours of a node and, as long as they
+// are fewer than a list of links, those among the neighbours of the others.
+func (s *Searcher) bridge(g *Graph, list []uint32) int {
+	n, bridges := 0, 0
 	var others [2 * MaxM]uint32
-	bridges := 0
-	for i := range list {
-		link := atomic.LoadUint32(&list[i])
-		if link == 0 {
-			break
-		}
-		switch node := link - 1; {
+	for node := range nodesOf(list) {
+		switch {
 		case !s.visited.add(node):
 		case s.accept.node(node):
 			s.at[n] = node
@@ -118,25 +100,17 @@ func (g *Graph) bridge(s *Searcher, list []uint32) int {
 		if n >= g.m0 {
 			break
 		}
-		n = g.over(s, node, n)
+		n = s.over(g, node, n)
 	}
-	if n > 0 {
-		first = s.take(s.entering(g, n))
-	}
-	return first
+	return n
 }
 
 // over adds the matches among the neighbours of a node to the n that at holds, and
-// returns how many it holds then: at most two lists of links.
-func (g *Graph) over(s *Searcher, node uint32, n int) int {
-	list := g.links(node, 0)
-	for i := range list {
-		link := atomic.LoadUint32(&list[i])
-		if link == 0 {
-			break
-		}
-		if s.accept.node(link-1) && s.visited.add(link-1) {
-			s.at[n] = link - 1
+// returns how many it holds then: fewer than two lists of links if it held fewer than one.
+func (s *Searcher) over(g *Graph, node uint32, n int) int {
+	for near := range nodesOf(g.links(node, 0)) {
+		if s.accept.node(near) && s.visited.add(near) {
+			s.at[n] = near
 			n++
 		}
 	}

@@ -79,3 +79,18 @@ func TestSlotsBeyondTheBitsDoNotMatch(t *testing.T) {
 		}
 	}
 }
+
+// With the most links a node can have, a walk within a filter has the most to compare at once.
+func TestFilteredWalksOfTheWidestGraphFindTheNearestThatMatch(t *testing.T) {
+	all := mixture(t, 1550, 16, 1)
+	vectors, queries := all[:1500], all[1500:]
+	m := build(t, index.Euclidean, vectors, 2, hnsw.Options{M: hnsw.MaxM})
+	keep := func(slot uint32) bool { return slot%4 == 0 }
+	slots := m.every(keep)
+	recall := m.recall(t, queries, slots, 10, func(s *hnsw.Searcher, q []float32) []hnsw.Candidate {
+		return onlyMatching(t, m.graph.SearchWithin(s, q, 80, bitsOf(slots, len(vectors)), slots[:16]), keep)
+	})
+	if recall < .99 {
+		t.Errorf("recall@10 %.4f", recall)
+	}
+}

@@ -30,6 +30,7 @@ package hnsw
 
 import (
 	"errors"
+	"iter"
 	"math"
 	"math/bits"
 	"sync"
@@ -55,14 +56,17 @@ type Options struct {
 
 // The ranges of the options.
 const (
-	MinM, MaxM               = 4, 64
-	MaxEFConstruction        = 2000
-	maxNodes                 = 1<<nodeBits - 1
-	defaultM                 = 16
-	defaultConstruct         = 200
-	maxLevel                 = 15
-	none                     = ^uint32(0) // no node
-	slotsOfNone       uint32 = 0          // slots are stored + 1; 0 = the node is free
+	MinM, MaxM        = 4, 64
+	MaxEFConstruction = 2000
+	maxNodes          = 1<<nodeBits - 1
+	defaultM          = 16
+	defaultConstruct  = 200
+	maxLevel          = 15
+)
+
+const (
+	none        = ^uint32(0) // no node
+	slotsOfNone = uint32(0)  // what stands for the slot of a node that is free
 )
 
 // ErrFull says that the graph has as many nodes as it can have: make a larger one.
@@ -247,6 +251,17 @@ func (g *Graph) links(node uint32, level int) []uint32 {
 	}
 	at := (int(atomic.LoadUint32(&g.nodes.upper[node])) - 1 + level - 1) * g.m
 	return g.upper[at : at+g.m : at+g.m]
+}
+
+// nodesOf yields the nodes that a list links to.
+func nodesOf(list []uint32) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for i := range list {
+			if link := atomic.LoadUint32(&list[i]); link == 0 || !yield(link-1) {
+				return
+			}
+		}
+	}
 }
 
 // level returns the highest level of a node. It follows from the node's number: one node

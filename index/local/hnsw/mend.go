@@ -1,9 +1,7 @@
 package hnsw
 
 import (
-	"iter"
 	"slices"
-	"sync/atomic"
 )
 
 // mender is the memory of a repair for one list at a time.
@@ -138,15 +136,4 @@ func (m *mender) replace(g *Graph, in *Inserter, node uint32, level int) (fresh 
 	setLinks(list, chosen)
 	m.chosen = chosen
 	return slices.DeleteFunc(chosen, func(n uint32) bool { return slices.Contains(m.linked, n) })
-}
-
-// nodesOf yields the nodes that a list links to.
-func nodesOf(list []uint32) iter.Seq[uint32] {
-	return func(yield func(uint32) bool) {
-		for i := range list {
-			if link := atomic.LoadUint32(&list[i]); link == 0 || !yield(link-1) {
-				return
-			}
-		}
-	}
 }

@@ -8,6 +8,9 @@ import (
 	"nearside/index/local/vek"
 )
 
+// atOnce is the most nodes that are compared at once: two lists of links (bridge).
+const atOnce = 2 * (2 * MaxM)
+
 // A Searcher is the memory of one search at a time. It serves any graph, and is
 // kept for the searches to come.
 type Searcher struct {
@@ -18,9 +21,9 @@ type Searcher struct {
 	accept  accept
 
 	// The nodes compared at once, and their keys.
-	at     [2*MaxM + 1]uint32
-	keys   [2*MaxM + 1]int32
-	uppers [2*MaxM + 1]int32
+	at     [atOnce]uint32
+	keys   [atOnce]int32
+	uppers [atOnce]int32
 	blur   *quant.Blur // nil: whole codes are compared
 
 	counts Counts
@@ -50,14 +53,7 @@ func (s *Searcher) Query() *quant.Query { return &s.query }
 // if the walk ends before. Killed nodes are passed through and left out. The
 // result is the searcher's: it is valid until its next search.
 func (g *Graph) Search(s *Searcher, query []float32, ef int) []Candidate {
-	defer g.readers.enter(s).leave()
-	s.begin(g, query, ef, nil)
-	if node, key, ok := g.descend(s, 0); ok {
-		s.visited.reset(g.Nodes())
-		s.enter(node, key)
-		g.walk(s, 0)
-	}
-	return s.answer(g)
+	return g.SearchThrough(s, query, ef, nil)
 }
 
 // begin readies s for a search of a graph, within some slots if matching is not nil.
@@ -165,7 +161,7 @@ func (g *Graph) walk(s *Searcher, level int) {
 		p.entries[next] = e | expanded
 		next++
 		s.counts.Hops++
-		n := s.gather(g.links(e.node(), level))
+		n := s.reach(g, g.links(e.node(), level))
 		if n == 0 {
 			continue
 		}
@@ -174,6 +170,14 @@ func (g *Graph) walk(s *Searcher, level int) {
 		}
 		next = min(next, s.take(s.entering(g, n)))
 	}
+}
+
+// reach sets at to what a walk goes to from a list of links, and returns how many those are.
+func (s *Searcher) reach(g *Graph, list []uint32) int {
+	if s.accept.only {
+		return s.bridge(g, list)
+	}
+	return s.gather(list)
 }
 
 // entering compares the first n nodes of at and returns their keys, or those of the
