@@ -32,6 +32,7 @@ type scan struct {
 	slots   slot              // only slots below it are compared, and of those
 	within  *roaring.Bitmap   // only these; nil: all
 	list    []slot            // instead of slots and within: these slots, ascending
+	near    []candidate       // instead of all those: a few slots, the most promising first
 	codes   *hnsw.Graph       // compare its codes instead of the rows: for narrow only
 	visible func(slot) bool   // whether a slot counts; asked for candidates only, from several goroutines
 	id      func(slot) string // orders equal scores; asked for those only
@@ -47,8 +48,8 @@ type hit struct {
 // there are fewer. It also says how many rows it compared. Errors are those of
 // ctx, and fault.Corrupt.
 func (s *scan) run(ctx context.Context, p *pool) (hits []hit, compared int, err error) {
-	if s.list != nil && len(s.list) <= s.k+s.k/2+scanSpare {
-		return s.runShort()
+	if s.near != nil {
+		return s.runNear()
 	}
 	r := newScanRun(s, p.size)
 	defer r.release()
@@ -62,27 +63,6 @@ func (s *scan) run(ctx context.Context, p *pool) (hits []hit, compared int, err 
 	}
 	s.order(hits)
 	return hits[:min(s.k, len(hits))], r.count, nil
-}
-
-// scanSpare is how many rows more than half as many again as are wanted are still scored at
-// once: to compare them first would be to read nearly all of them twice.
-const scanSpare = 8
-
-// runShort is run for a list that is hardly longer than what is wanted.
-func (s *scan) runShort() (hits []hit, compared int, err error) {
-	var room [192]candidate // enough for topK 100
-	candidates := room[:0]
-	for _, at := range s.list {
-		if s.visible(at) {
-			candidates = append(candidates, candidate{slot: at})
-		}
-	}
-	hits = make([]hit, len(candidates))
-	if err := s.score(hits, candidates); err != nil {
-		return nil, 0, err
-	}
-	s.order(hits)
-	return hits[:min(s.k, len(hits))], len(s.list), nil
 }
 
 // scoreAll scores the candidates, on all cores if they are many.

@@ -13,12 +13,12 @@ import (
 type scorer struct {
 	metric index.Metric
 	query  []float32
-	square float64 // the query's dot product with itself; cosine only
+	square float64 // the query's dot product with itself; not Euclidean
 }
 
 func newScorer(metric index.Metric, query []float32) scorer {
 	s := scorer{metric: metric, query: query}
-	if metric == index.Cosine {
+	if metric != index.Euclidean {
 		s.square = vek.WideDot(query, query)
 	}
 	return s
@@ -33,6 +33,19 @@ func (s *scorer) score(vector []float32) float64 {
 		return math.Sqrt(vek.WideSquaredL2(s.query, vector))
 	default:
 		return 0 - vek.WideDot(s.query, vector)
+	}
+}
+
+// key returns the key of a row that has the score: the number by which the metric ranks
+// (see ranking). If the query is of length 0, it may be NaN.
+func (s *scorer) key(score float64) float64 {
+	switch s.metric {
+	case index.Cosine:
+		return -score
+	case index.Euclidean:
+		return score * score
+	default:
+		return score / math.Sqrt(s.square)
 	}
 }
 

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 
@@ -16,8 +17,9 @@ import (
 // any others are, so that scores, order and ties are the same as of an exact answer.
 type walk struct {
 	searcher hnsw.Searcher
-	list     []slot   // to be scanned
-	dense    []uint64 // a bit for each slot that matches
+	near     []candidate // what a walk found, to be scored; the nearest by their codes first
+	list     []slot      // to be scanned
+	dense    []uint64    // a bit for each slot that matches
 	seeds    []uint32
 }
 
@@ -28,7 +30,7 @@ var walks = sync.Pool{New: func() any { return new(walk) }}
 const keptWalk = 1 << 18
 
 func (w *walk) release() {
-	if cap(w.list) <= keptWalk {
+	if cap(w.list) <= keptWalk { // near is never longer
 		walks.Put(w)
 	}
 }
@@ -70,12 +72,27 @@ func (a *asking) approximately(ctx context.Context) (hits []hit, ok bool, err er
 	return hits, true, err
 }
 
-// score scans what is listed.
+// score scans what is listed. If most of that is what a walk found, it is not worth comparing first.
 func (a *asking) score(ctx context.Context, w *walk) ([]hit, error) {
-	slices.Sort(w.list)
-	hits, _, err := a.compare(ctx, a.view, scan{query: a.vector, k: a.k, list: w.list})
+	sc := scan{query: a.vector, k: a.k}
+	if len(w.near) > 0 && len(w.list) <= a.k/2+fewInTail {
+		for _, at := range w.list {
+			w.near = append(w.near, candidate{slot: at, lower: math.Inf(-1)})
+		}
+		sc.near = w.near
+	} else {
+		for _, c := range w.near {
+			w.list = append(w.list, c.slot)
+		}
+		slices.Sort(w.list)
+		sc.list = w.list
+	}
+	hits, _, err := a.compare(ctx, a.view, sc)
 	return hits, err
 }
+
+// fewInTail is how many slots of the tail, beside half as many as are wanted, are scored at once.
+const fewInTail = 8
 
 // list lists what is to be scanned.
 func (a *asking) list(ctx context.Context, c *cover, w *walk, upTo slot) (ok bool, err error) {
@@ -109,6 +126,7 @@ func (a *asking) listByCodes(ctx context.Context, c *cover, w *walk, upTo slot) 
 	defer lists.Put(all)
 	n, _ := slices.BinarySearch(*all, upTo)
 	sc := scan{rows: a.rows, metric: a.config.Metric, query: a.vector, k: a.k, list: (*all)[:n], codes: c.graph, visible: a.view.shows}
+	w.near = w.near[:0]
 	if w.list, err = sc.narrow(ctx, a.engine.pool, w.list[:0]); err != nil {
 		return err
 	}
@@ -135,16 +153,16 @@ func (a *asking) listByPlainWalk(c *cover, w *walk, upTo slot, ef int) bool {
 func (a *asking) listByWalk(w *walk, upTo slot, ef int, plan index.Plan, find func(ef int) []hnsw.Candidate) bool {
 	e, want := a.explain, rescored(a.k)
 	e.Plan, e.EF = plan, max(want, ef)
+	w.searcher.Bounded = want
+	w.listTail(a.matching, upTo)
+	e.Tail = len(w.list)
 	for ; ; e.EF *= 2 {
 		found := find(e.EF)
 		a.count(w)
 		w.take(found, want, upTo, a.view.shows)
-		walked := len(w.list)
-		w.addTail(a.matching, upTo)
-		e.Tail = len(w.list) - walked
-		if len(w.list) >= a.k {
+		if listed := len(w.near) + len(w.list); listed >= a.k {
 			e.Candidates += e.Tail
-			e.Exhaustive = len(w.list) == e.Matching
+			e.Exhaustive = listed == e.Matching
 			return true
 		}
 		if len(found) < e.EF {
@@ -183,19 +201,20 @@ const seeds = 16
 
 // take lists the nearest candidates below upTo that count, at most so many.
 func (w *walk) take(found []hnsw.Candidate, most int, upTo slot, counts func(slot) bool) {
-	w.list = w.list[:0]
+	w.near = w.near[:0]
 	for _, f := range found {
-		if len(w.list) == most {
+		if len(w.near) == most {
 			return
 		}
 		if f.Slot < upTo && counts(f.Slot) {
-			w.list = append(w.list, f.Slot)
+			w.near = append(w.near, candidate{slot: f.Slot, lower: f.Lower})
 		}
 	}
 }
 
-// addTail lists the matching slots from upTo on.
-func (w *walk) addTail(matching *roaring.Bitmap, upTo slot) {
+// listTail lists the matching slots from upTo on.
+func (w *walk) listTail(matching *roaring.Bitmap, upTo slot) {
+	w.list = w.list[:0]
 	if matching.Maximum() < upTo {
 		return
 	}

@@ -1,6 +1,7 @@
 package hnsw
 
 import (
+	"math"
 	"sync/atomic"
 	"unsafe"
 
@@ -14,6 +15,9 @@ const atOnce = 2 * (2 * MaxM)
 // A Searcher is the memory of one search at a time. It serves any graph, and is
 // kept for the searches to come.
 type Searcher struct {
+	// Bounded is how many candidates, the nearest by their keys, are told with a bound; the caller sets it.
+	Bounded int
+
 	query   quant.Query
 	visited visited
 	pool    pool
@@ -31,9 +35,10 @@ type Searcher struct {
 
 // A Candidate is a node that may be among the nearest.
 type Candidate struct {
-	Slot uint32
-	Node uint32
-	Key  int32 // see quant: the lowest is the nearest
+	Slot  uint32
+	Node  uint32
+	Key   int32   // see quant: the lowest is the nearest
+	Lower float64 // of the number by which the vector is ranked (quant.Query.Bounds); -Inf if the candidate is not one of those bounded
 }
 
 // Counts says what a search did: the same on every machine.
@@ -84,10 +89,19 @@ func (s *Searcher) answer(g *Graph) []Candidate {
 			continue
 		}
 		if slot, ok := g.Slot(e.node()); ok {
-			s.found = append(s.found, Candidate{Slot: slot, Node: e.node(), Key: e.key()})
+			s.found = append(s.found, Candidate{Slot: slot, Node: e.node(), Key: e.key(), Lower: math.Inf(-1)})
 		}
 	}
+	s.bound(g, s.found[:min(s.Bounded, len(s.found))])
 	return s.found
+}
+
+// bound sets the bounds of candidates.
+func (s *Searcher) bound(g *Graph, found []Candidate) {
+	for i := range found {
+		c := &found[i]
+		c.Lower, _ = s.query.Bounds(c.Key, g.nodes.terms[c.Node], g.nodes.losses[c.Node])
+	}
 }
 
 // compare sets keys to those of the first n nodes of at.
