@@ -153,10 +153,12 @@ type Error struct {
 	Cause   error
 }
 
+// Error says who could not do what, and why.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s, model %s: %s: %s", e.Backend, e.Model, e.Kind, e.Message)
 }
 
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
 // Elsewhere reports whether another backend may do better.
