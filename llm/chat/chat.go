@@ -95,6 +95,16 @@ type Request struct {
 	LoRA     string // a fine-tune by name or id; "": none
 
 	Stream bool
+
+	Options Options
+}
+
+// Options are what a body says beside the input of the model.
+type Options struct {
+	Model        string // which model; only OpenAI's dialects say so in the body
+	RejectIfBusy bool   // options.rejectIfBusy: refuse rather than wait in a queue
+	DryRun       bool   // dry_run: only the price is wanted
+	IncludeUsage bool   // stream_options.include_usage: a frame of its own for the usage
 }
 
 // Piece is a part of an answer, as it comes. Most have one thing.
