@@ -3,15 +3,26 @@
 //
 // A Tariff holds a model's rates. Charge turns what a call used into Micro,
 // whole millionths of a neuron, with one rounding for the whole call: the
-// figures that replies carry add up to the sums a Meter holds, to the last digit.
+// figures that replies carry add up to the sums in the ledger, to the last digit.
 //
 // A rate comes from a published pair, dollars and neurons. A neuron costs
 // $0.000011, so the dollars give the exact rate wherever they agree with the
 // published neurons once rounded as those are; where they do not agree, the
 // published neurons are the rate.
 //
-// The Meter lives in memory and counts from when the program started. It
-// limits nothing.
+// A Ledger keeps what was charged, in a database of its own, by account, key,
+// model and UTC day. Each call reserves what it may cost, which is checked against
+// the limits of its account and its key, and is settled for what it really used,
+// or refunded. A charge is durable before Settle returns and belongs to the day on
+// which it is settled. What is only reserved lives in memory: a crash frees it.
+// Days are those of the clock, and never go back while the program runs.
+//
+// What costs nothing is counted too: calls that failed, calls answered from a
+// cache, and the dimensions that Vectorize's queries read. Those counts reach the
+// disk within seconds, or with the next charge, and a crash may lose the last of them.
+//
+// The package does not price what Cloudflare has no price for: such calls cost
+// nothing and are marked as unpriced.
 package neuron
 
 import (
@@ -32,29 +43,6 @@ func (m Micro) String() string {
 	return fmt.Sprintf("%s%d.%06d", sign, m/1e6, m%1e6)
 }
 
-// Unit is what a price counts, in the words of Cloudflare's price list. A
-// prefix says how many make one: "M_" a million, "k_" a thousand.
-type Unit string
-
-// The units of text.
-const (
-	InputTokens       Unit = "M_input_tokens"
-	CachedInputTokens Unit = "M_cached_input_tokens"
-	OutputTokens      Unit = "M_output_tokens"
-)
-
-// size is how many of the things counted make one unit.
-func (u Unit) size() int64 {
-	switch {
-	case strings.HasPrefix(string(u), "M_"):
-		return 1_000_000
-	case strings.HasPrefix(string(u), "k_"):
-		return 1_000
-	default:
-		return 1
-	}
-}
-
 // Price is one line of the price list. Both figures are decimals as published,
 // such as "0.020" and "1841"; their digits matter.
 type Price struct {
@@ -63,13 +51,21 @@ type Price struct {
 	Neurons string
 }
 
-// Usage says how many of the things that a unit counts a call used: tokens for
-// M_input_tokens, not millions of them.
-type Usage map[Unit]int64
-
 // Tariff is what a model charges. The zero value charges nothing.
 type Tariff struct {
 	rates map[Unit]*big.Rat // micro-neurons for one of the things counted
+}
+
+// Priced reports whether the tariff has a price for anything.
+func (t Tariff) Priced() bool { return len(t.rates) > 0 }
+
+// rate is the price of one of the things that a unit counts; nil: it is free.
+// Cached input without a price of its own costs what other input does.
+func (t Tariff) rate(u Unit) *big.Rat {
+	if rate := t.rates[u]; rate != nil || u != CachedInputTokens {
+		return rate
+	}
+	return t.rates[InputTokens]
 }
 
 // NewTariff makes a tariff from published prices.
@@ -115,14 +111,27 @@ func decimal(s string) (*big.Rat, bool) {
 	return new(big.Rat).SetString(s)
 }
 
+// Bounds of one call, far beyond what any can use: a backend that counts wrongly
+// must not spoil the sums.
+const (
+	maxCount  = 1_000_000_000_000
+	maxCharge = Micro(1_000_000_000_000_000) // a thousand million neurons, $11,000
+)
+
+// within is what of a count is believed.
+func within(count int64) int64 { return max(0, min(count, maxCount)) }
+
 // Charge is the cost of one call, rounded once, half up. Units without a price are free.
 func (t Tariff) Charge(used Usage) Micro {
-	sum := new(big.Rat)
+	sum := big.NewRat(1, 2)
 	for unit, count := range used {
-		if rate := t.rates[unit]; rate != nil {
-			sum.Add(sum, new(big.Rat).Mul(rate, big.NewRat(count, 1)))
+		if rate := t.rate(unit); rate != nil {
+			sum.Add(sum, new(big.Rat).Mul(rate, big.NewRat(within(count), 1)))
 		}
 	}
-	sum.Add(sum, big.NewRat(1, 2))
-	return Micro(new(big.Int).Div(sum.Num(), sum.Denom()).Int64())
+	whole := new(big.Int).Div(sum.Num(), sum.Denom())
+	if !whole.IsInt64() {
+		return maxCharge
+	}
+	return min(Micro(whole.Int64()), maxCharge)
 }
