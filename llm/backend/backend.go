@@ -150,7 +150,9 @@ type Error struct {
 	Kind    Kind
 	Message string
 	Started bool // something of the answer had been given out: it cannot be asked again
-	Cause   error
+	// RetryAfter is when it is worth asking again, after Busy and Unreachable; 0: not known.
+	RetryAfter time.Duration
+	Cause      error
 }
 
 // Error says who could not do what, and why.
