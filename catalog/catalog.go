@@ -4,11 +4,12 @@
 //
 // Catalog is the main type. Its truth is nearside.db, kept by package disk:
 //
-//	counters  name → the last number given out; numbers are never given twice
-//	indexes   (account, name) → number, configuration, embedding model, times
-//	deleted   (account, name) of indexes that were deleted and not made again
-//	keys      SHA-256 of each secret → account, permission, limits
-//	pins      (account, model) → fingerprint of the weights that first served it
+//	counters    name → the last number given out; numbers are never given twice
+//	indexes     (account, name) → number, configuration, embedding model, times
+//	deleted     (account, name) of indexes that were deleted and not made again
+//	keys        SHA-256 of each secret → account, permission, limits
+//	allowances  id of a key → the neurons it may use in a day
+//	pins        (account, model) → fingerprint of the weights that first served it
 //
 // A change that returned without error is durable. What every request needs,
 // the key of a secret and the definition behind a name, is answered from memory;
@@ -81,8 +82,16 @@ var schema = disk.Schema{
 			pinned      INTEGER NOT NULL,
 			PRIMARY KEY (account, model)
 		) STRICT, WITHOUT ROWID`,
+		allowancesTable,
 	},
 }
+
+// allowancesTable came later than the others, and Open adds it where it is
+// missing. An earlier program reads the rest as before, and limits no key.
+const allowancesTable = `CREATE TABLE allowances (
+			key     TEXT PRIMARY KEY,
+			neurons INTEGER NOT NULL
+		) STRICT, WITHOUT ROWID`
 
 // Catalog is an open nearside.db.
 type Catalog struct {
@@ -119,7 +128,11 @@ func Open(dir *disk.Dir, clock func() time.Time) (*Catalog, error) {
 		keys:    map[digest]Key{},
 		pins:    map[string]map[string]Pin{},
 	}
-	if err := db.View(context.Background(), c.load); err != nil {
+	err = c.complete()
+	if err == nil {
+		err = db.View(context.Background(), c.load)
+	}
+	if err != nil {
 		err = fmt.Errorf("read %s: %w", db.Path(), err)
 		if closing := db.Close(); closing != nil {
 			err = fmt.Errorf("%w (and closing it: %v)", err, closing)
@@ -140,6 +153,20 @@ func (c *Catalog) Check(ctx context.Context) error { return c.db.Check(ctx) }
 
 // Close closes the database.
 func (c *Catalog) Close() error { return c.db.Close() }
+
+// complete adds the table that a catalogue made by an earlier program lacks.
+func (c *Catalog) complete() error {
+	there := false
+	err := c.db.View(context.Background(), func(tx *disk.Tx) error {
+		n, err := count(tx, `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'allowances'`)
+		there = n > 0
+		return err
+	})
+	if err != nil || there {
+		return err
+	}
+	return c.db.Update(context.Background(), func(tx *disk.Tx) error { return tx.Exec(allowancesTable) }, nil)
+}
 
 // load fills the copies in memory from one state of the database.
 func (c *Catalog) load(tx *disk.Tx) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -277,6 +278,51 @@ func TestASecretIsShownOnceAndNeverStored(t *testing.T) {
 	}
 }
 
+func TestTheAllowanceOfAKeySurvivesARestartAndEndsWithTheKey(t *testing.T) {
+	h := open(t)
+	h.key(catalog.Key{Account: "a", Permission: catalog.Admin})
+	k, secret := h.key(catalog.Key{Account: "a", Permission: catalog.Read, NeuronsPerDay: 500})
+	for range 2 {
+		if got, ok := h.Authenticate(secret); !ok || got.NeuronsPerDay != 500 {
+			t.Errorf("got %+v, %v", got, ok)
+		}
+		if keys := h.Keys("a"); len(keys) != 2 || keys[0].NeuronsPerDay+keys[1].NeuronsPerDay != 500 {
+			t.Errorf("the account has %+v", keys)
+		}
+		h.restart()
+	}
+	if err := h.RevokeKey(t.Context(), "a", k.ID); err != nil {
+		t.Fatal(err)
+	}
+	h.restart()
+	if keys := h.Keys("a"); len(keys) != 1 || keys[0].NeuronsPerDay != 0 {
+		t.Errorf("the account has %+v", keys)
+	}
+}
+
+func TestACatalogueOfAnEarlierProgramGainsAllowances(t *testing.T) {
+	h := open(t)
+	_, secret := h.key(catalog.Key{Account: "a", Permission: catalog.Admin})
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := h.dir.OpenDB("nearside.db", disk.Schema{Application: "nearside catalog", Version: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(t.Context(), func(tx *disk.Tx) error { return tx.Exec(`DROP TABLE allowances`) }, nil)
+	if err := errors.Join(err, db.Close(), h.dir.Close()); err != nil {
+		t.Fatal(err)
+	}
+	h.open()
+	if _, ok := h.Authenticate(secret); !ok {
+		t.Error("the key that was there opens nothing")
+	}
+	if k, _ := h.key(catalog.Key{Account: "a", Permission: catalog.Read, NeuronsPerDay: 1}); k.NeuronsPerDay != 1 {
+		t.Errorf("got %+v", k)
+	}
+}
+
 func TestOnlyTheExactSecretOpens(t *testing.T) {
 	h := open(t)
 	_, secret := h.key(catalog.Key{Account: "a", Permission: catalog.Admin})
@@ -344,6 +390,9 @@ func TestKeysThatCannotBeMadeAreRefusedWithTheReason(t *testing.T) {
 		{catalog.Key{Account: "a", Permission: catalog.Read, Limits: catalog.Limits{Indexes: []string{}}}, "empty list"},
 		{catalog.Key{Account: "a", Permission: catalog.Read, Limits: catalog.Limits{Filter: json.RawMessage(`{"a":`)}}, "not JSON"},
 		{catalog.Key{Account: "a", Permission: catalog.Admin, Limits: catalog.Limits{Indexes: []string{"x"}}}, "admin key cannot be limited"},
+		{catalog.Key{Account: "a", Permission: catalog.Admin, NeuronsPerDay: 1}, "admin key cannot be limited to 1 neurons"},
+		{catalog.Key{Account: "a", Permission: catalog.Read, NeuronsPerDay: -1}, "are -1"},
+		{catalog.Key{Account: "a", Permission: catalog.Read, NeuronsPerDay: 1_000_000_000_001}, "from 1 to 1000000000000"},
 	} {
 		_, _, err := h.CreateKey(t.Context(), c.key)
 		kind(t, err, fault.Invalid, catalog.ReasonKey, c.want)

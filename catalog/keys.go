@@ -58,7 +58,8 @@ type Key struct {
 	Prefix     string // the beginning of the secret, for recognition
 	Permission Permission
 	Limits
-	Created time.Time
+	NeuronsPerDay int64 `json:",omitzero"` // what models may cost that it calls in a UTC day; 0 = no limit of its own
+	Created       time.Time
 }
 
 // Reasons of the faults about keys.
@@ -74,6 +75,9 @@ const (
 	secretBytes  = 32
 	prefixLength = len(secretMark) + 6
 )
+
+// maxNeuronsPerDay bounds the allowance of a key: $11,000,000 a day.
+const maxNeuronsPerDay = 1_000_000_000_000
 
 // maxKeyName bounds the name of a key, in bytes.
 const maxKeyName = 256
@@ -96,9 +100,13 @@ func (c *Catalog) CreateKey(ctx context.Context, k Key) (Key, string, error) {
 		if err := checkFirst(tx, k); err != nil {
 			return err
 		}
-		return tx.Exec(`INSERT INTO keys (id, account, name, prefix, digest, permission, indexes, namespaces, filter, created)
+		err := tx.Exec(`INSERT INTO keys (id, account, name, prefix, digest, permission, indexes, namespaces, filter, created)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			k.ID, k.Account, k.Name, k.Prefix, sum[:], string(k.Permission), list(k.Indexes), list(k.Namespaces), raw(k.Filter), stamp(k.Created))
+		if err != nil || k.NeuronsPerDay == 0 {
+			return err
+		}
+		return tx.Exec(`INSERT INTO allowances (key, neurons) VALUES (?, ?)`, k.ID, k.NeuronsPerDay)
 	}, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -159,8 +167,10 @@ func (c *Catalog) RevokeKey(ctx context.Context, account, id string) error {
 		if !found {
 			return &fault.Error{Kind: fault.NotFound, Reason: ReasonNoKey, Message: "no key of the account has the id " + id + "; list them with: nearside keys list"}
 		}
-		if err := tx.Exec(`DELETE FROM keys WHERE id = ?`, id); err != nil {
-			return err
+		for _, statement := range []string{`DELETE FROM keys WHERE id = ?`, `DELETE FROM allowances WHERE key = ?`} {
+			if err := tx.Exec(statement, id); err != nil {
+				return err
+			}
 		}
 		return checkSomebodyMayMakeKeys(tx)
 	}, func() {
@@ -183,6 +193,10 @@ func checkKey(k Key) error {
 		return fault.For(ReasonKey, "an empty list of indexes or namespaces would allow nothing; leave the list out to allow all")
 	case k.Filter != nil && !json.Valid(k.Filter):
 		return fault.For(ReasonKey, "the key's filter is not JSON: %s", k.Filter)
+	case k.NeuronsPerDay < 0 || k.NeuronsPerDay > maxNeuronsPerDay:
+		return fault.For(ReasonKey, "the key's neurons per day are %d; a whole number from 1 to %d is a limit, 0 is none", k.NeuronsPerDay, int64(maxNeuronsPerDay))
+	case k.Permission == Admin && k.NeuronsPerDay > 0:
+		return fault.For(ReasonKey, "an admin key cannot be limited to %d neurons a day, because it could make a key that is not; use the scope write", k.NeuronsPerDay)
 	case k.Permission == Admin && !k.Limits.None():
 		return fault.For(ReasonKey, "an admin key cannot be limited to indexes, namespaces or a filter, because it could make a key that is not; use the scope write")
 	}
@@ -216,8 +230,9 @@ func newSecret() string {
 }
 
 func (c *Catalog) loadKeys(tx *disk.Tx) error {
-	return tx.Each(`SELECT id, account, name, prefix, digest, permission, indexes, namespaces, filter, created FROM keys`, func(r *disk.Row) error {
-		k := Key{ID: r.Text(0), Account: r.Text(1), Name: r.Text(2), Prefix: r.Text(3), Permission: Permission(r.Text(5)), Created: unstamp(r.Int(9))}
+	return tx.Each(`SELECT id, account, name, prefix, digest, permission, indexes, namespaces, filter, created, neurons
+		FROM keys LEFT JOIN allowances ON allowances.key = keys.id`, func(r *disk.Row) error {
+		k := Key{ID: r.Text(0), Account: r.Text(1), Name: r.Text(2), Prefix: r.Text(3), Permission: Permission(r.Text(5)), Created: unstamp(r.Int(9)), NeuronsPerDay: r.Int(10)}
 		if len(r.Blob(4)) != sha256.Size || !k.Permission.Valid() {
 			return fault.New(fault.Corrupt, "key %s is damaged", k.ID)
 		}

@@ -27,6 +27,7 @@ type apiKey struct {
 	Indexes    []string        `json:"indexes,omitempty"`
 	Namespaces []string        `json:"namespaces,omitempty"`
 	Filter     json.RawMessage `json:"filter,omitempty"`
+	Neurons    int64           `json:"neurons_per_day,omitempty"`
 	Prefix     string          `json:"prefix,omitempty"`
 	Created    string          `json:"created_on,omitempty"`
 	Secret     string          `json:"secret,omitempty"`
@@ -96,6 +97,7 @@ func newKeysCreate(with withKeyring) *cobra.Command {
 	flags.StringSliceVar(&key.Indexes, "index", nil, "only these indexes")
 	flags.StringSliceVar(&key.Namespaces, "namespace", nil, "only these namespaces")
 	flags.StringVar(&filter, "filter", "", `only records that pass this metadata filter, such as {"tenant":"a"}`)
+	flags.Int64Var(&key.Neurons, "neurons-per-day", 0, "the most neurons that models may cost in a UTC day; 0 = no limit of its own")
 	return cmd
 }
 
@@ -150,6 +152,9 @@ func (k apiKey) limits() string {
 	if k.Filter != nil {
 		parts = append(parts, "filter "+string(k.Filter))
 	}
+	if k.Neurons > 0 {
+		parts = append(parts, fmt.Sprintf("%d neurons a day", k.Neurons))
+	}
 	return strings.Join(parts, "; ")
 }
 
@@ -185,7 +190,7 @@ func (l localKeys) create(ctx context.Context, k apiKey) (apiKey, error) {
 	if _, err := vectorize.Within(limits); err != nil {
 		return apiKey{}, err
 	}
-	made, secret, err := l.catalog.CreateKey(ctx, catalog.Key{Account: l.account, Name: k.Name, Permission: catalog.Permission(k.Scope), Limits: limits})
+	made, secret, err := l.catalog.CreateKey(ctx, catalog.Key{Account: l.account, Name: k.Name, Permission: catalog.Permission(k.Scope), Limits: limits, NeuronsPerDay: k.Neurons})
 	if err != nil {
 		return apiKey{}, err
 	}
@@ -208,7 +213,7 @@ func (l localKeys) revoke(ctx context.Context, id string) error {
 
 func describeKey(k catalog.Key) apiKey {
 	return apiKey{ID: k.ID, Name: k.Name, Account: k.Account, Scope: string(k.Permission), Indexes: k.Indexes, Namespaces: k.Namespaces,
-		Filter: k.Filter, Prefix: k.Prefix, Created: k.Created.Format(time.RFC3339Nano)}
+		Filter: k.Filter, Neurons: k.NeuronsPerDay, Prefix: k.Prefix, Created: k.Created.Format(time.RFC3339Nano)}
 }
 
 // withCatalog opens the catalogue of a data directory that no server has open.

@@ -117,12 +117,12 @@ func TestARevokedKeyOpensNothingAtOnce(t *testing.T) {
 	boss := "Authorization: Bearer secret-of-key-1"
 	h.do("GET", "/client/v4/accounts/local/nearside/keys", nil).want(t, 401, 10000)
 
-	h.do("POST", "/client/v4/accounts/local/nearside/keys", strings.NewReader(`{"name":"reader","scope":"read","indexes":["films"],"filter":{"genre":"noir"}}`), "Content-Type: application/json", boss).
-		want(t, 200, 0, `"indexes":["films"]`, `"filter":{"genre":"noir"}`)
+	h.do("POST", "/client/v4/accounts/local/nearside/keys", strings.NewReader(`{"name":"reader","scope":"read","indexes":["films"],"filter":{"genre":"noir"},"neurons_per_day":500}`), "Content-Type: application/json", boss).
+		want(t, 200, 0, `"indexes":["films"]`, `"filter":{"genre":"noir"}`, `"neurons_per_day":500`)
 	reader := "Authorization: Bearer secret-of-key-2"
 	h.do("GET", "/client/v4/user", nil, reader).want(t, 200, 0)
 	list := h.do("GET", "/client/v4/accounts/local/nearside/keys", nil, boss)
-	list.want(t, 200, 0, `"id":"key-1"`, `"id":"key-2"`)
+	list.want(t, 200, 0, `"id":"key-1"`, `"id":"key-2"`, `"neurons_per_day":500`)
 	if strings.Contains(list.body, "secret-of-key") {
 		t.Errorf("the list shows a secret: %s", list.body)
 	}
@@ -135,6 +135,7 @@ func TestARevokedKeyOpensNothingAtOnce(t *testing.T) {
 		`{"scope":"read","filter":{"a":{"$near":1}}}`: "$near",
 		`{"scope":"read","filter":7}`:                 "filter",
 		`{"scope":5}`:                                 "scope: expected a string",
+		`{"scope":"read","neurons_per_day":1.5}`:      "neurons_per_day",
 		`{"scope":"write","namespace":["a"]}`:         `unknown field \"namespace\"`, // passed over, the key would open every namespace
 	} {
 		a := h.do("POST", "/client/v4/accounts/local/nearside/keys", strings.NewReader(body), "Content-Type: application/json", boss)

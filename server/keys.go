@@ -17,6 +17,7 @@ type keyObject struct {
 	Indexes    []string           `json:"indexes,omitempty"`
 	Namespaces []string           `json:"namespaces,omitempty"`
 	Filter     json.RawMessage    `json:"filter,omitempty"`
+	Neurons    int64              `json:"neurons_per_day,omitempty"`
 	Prefix     string             `json:"prefix"`
 	Created    string             `json:"created_on"`
 	Secret     string             `json:"secret,omitempty"`
@@ -24,7 +25,7 @@ type keyObject struct {
 
 func newKeyObject(k catalog.Key) keyObject {
 	return keyObject{ID: k.ID, Name: k.Name, Account: k.Account, Scope: k.Permission, Indexes: k.Indexes,
-		Namespaces: k.Namespaces, Filter: k.Filter, Prefix: k.Prefix, Created: k.Created.Format(time.RFC3339Nano)}
+		Namespaces: k.Namespaces, Filter: k.Filter, Neurons: k.NeuronsPerDay, Prefix: k.Prefix, Created: k.Created.Format(time.RFC3339Nano)}
 }
 
 // createKey answers POST …/nearside/keys. The reply holds the secret; nothing else ever will.
@@ -35,6 +36,7 @@ func createKey(s *Server, c *call) error {
 		Indexes    []string           `json:"indexes"`
 		Namespaces []string           `json:"namespaces"`
 		Filter     json.RawMessage    `json:"filter"`
+		Neurons    int64              `json:"neurons_per_day"`
 	}
 	if err := c.bindExactly(&wanted); err != nil {
 		return err
@@ -46,7 +48,7 @@ func createKey(s *Server, c *call) error {
 	if _, err := vectorize.Within(limits); err != nil {
 		return err
 	}
-	key, secret, err := s.parts.Keys.CreateKey(c, catalog.Key{Account: c.account, Name: wanted.Name, Permission: wanted.Scope, Limits: limits})
+	key, secret, err := s.parts.Keys.CreateKey(c, catalog.Key{Account: c.account, Name: wanted.Name, Permission: wanted.Scope, Limits: limits, NeuronsPerDay: wanted.Neurons})
 	if err != nil {
 		return err
 	}
