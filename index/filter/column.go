@@ -221,6 +221,14 @@ func between(low, high float64) stretch[float64] {
 	return stretch[float64]{
 		below: func(n float64) bool { return n < low },
 		above: func(n float64) bool { return n > high },
+		pick: func(keys []float64, into []int) []int {
+			for place, n := range keys {
+				if n >= low && n <= high {
+					into = append(into, place)
+				}
+			}
+			return into
+		},
 	}
 }
 

@@ -37,6 +37,9 @@ type sorting[K comparable] struct {
 // stretch is a range of keys: those neither below nor above it.
 type stretch[K comparable] struct {
 	below, above func(K) bool
+	// pick appends the places of the keys in the range to into. It may be nil; where it is not,
+	// it saves two calls a key.
+	pick func(keys []K, into []int) []int
 }
 
 // add enters a key for a slot, not lower than those before, and returns by how many bytes the memory grew.
@@ -130,12 +133,7 @@ func (s *series[K]) within(stretches []stretch[K], by sorting[K], universe *roar
 			}
 		}
 	}
-	var loose []uint32 // of the open rest
-	for place, key := range s.open.keys {
-		if holds(stretches, key) {
-			loose = append(loose, s.open.slot(place))
-		}
-	}
+	loose := s.open.holding(stretches)
 	var found *roaring.Bitmap
 	if highest := s.open.number * windowSlots; count*denseAt < highest {
 		found = listed(parts, count, loose)
@@ -168,6 +166,26 @@ func drawn[K comparable](parts []part[K], windows int, loose []uint32) *roaring.
 		words[slot/64] |= 1 << (slot % 64)
 	}
 	return roaring.FromDense(words, true)
+}
+
+// holding returns the slots of a window without an order that have a key in one of some stretches.
+func (w *window[K]) holding(stretches []stretch[K]) (slots []uint32) {
+	var places []int
+	for _, st := range stretches {
+		if st.pick != nil {
+			places = st.pick(w.keys, places)
+			continue
+		}
+		for place, key := range w.keys {
+			if !st.below(key) && !st.above(key) {
+				places = append(places, place)
+			}
+		}
+	}
+	for _, place := range places {
+		slots = append(slots, w.slot(place))
+	}
+	return slots
 }
 
 // holds reports whether a key lies in one of some stretches, which are ascending and apart.

@@ -33,6 +33,23 @@ func (s *store) visible(v *view, scope index.Scope) (*roaring.Bitmap, error) {
 // matching returns those of the visible slots that a query asks for, and the
 // properties of its filter that have no metadata index. The bitmap is not to be changed.
 func (s *store) matching(v *view, visible *roaring.Bitmap, q index.Query) (*roaring.Bitmap, []string) {
+	if q.Namespace == "" && q.Filter.IsZero() {
+		return visible, nil
+	}
+	if visible != v.alive { // what a key may see
+		return s.evaluate(v, visible, q)
+	}
+	asked := q.Namespace + "\x00" + q.Filter.String()
+	known, ok := s.evaluated.get(v.sequence(), asked)
+	if !ok {
+		known.matching, known.unindexed = s.evaluate(v, visible, q)
+		s.evaluated.put(v.sequence(), asked, known)
+	}
+	return known.matching, known.unindexed
+}
+
+// evaluate is matching for what was not asked before.
+func (s *store) evaluate(v *view, visible *roaring.Bitmap, q index.Query) (*roaring.Bitmap, []string) {
 	if q.Namespace != "" {
 		visible = roaring.And(visible, s.namespaces.slotsOf(q.Namespace))
 	}

@@ -20,15 +20,16 @@ import (
 
 // store is one open index.
 type store struct {
-	engine   *Engine
-	handle   *handle
-	options  *Options
-	number   index.Number
-	config   index.Config
-	dir      *disk.Dir
-	db       *disk.DB
-	rows     *rows
-	admitted atomic.Int64 // memory that the engine has granted
+	engine    *Engine
+	handle    *handle
+	options   *Options
+	number    index.Number
+	config    index.Config
+	dir       *disk.Dir
+	db        *disk.DB
+	rows      *rows
+	evaluated evaluated
+	admitted  atomic.Int64 // memory that the engine has granted
 
 	views  views
 	leases leases
