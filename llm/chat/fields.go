@@ -1,0 +1,283 @@
+package chat
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"nearside/fault"
+)
+
+// badInput is the fault of an input that breaks the model's schema.
+func badInput(format string, args ...any) *fault.Error {
+	return fault.For(ReasonInput, "AiError: Bad input: Error: "+format, args...)
+}
+
+// reader reads a body. It keeps the first fault and reads on, so that what a
+// body has can be written down as a list; whoever began looks at fault in the end.
+type reader struct{ fault *fault.Error }
+
+// err returns the first fault as an error.
+func (r *reader) err() error {
+	if r.fault == nil {
+		return nil
+	}
+	return r.fault
+}
+
+// refuse notes a fault, unless there was one before.
+func (r *reader) refuse(format string, args ...any) {
+	if r.fault == nil {
+		r.fault = badInput(format, args...)
+	}
+}
+
+// mismatch notes that a value has the wrong type.
+func (r *reader) mismatch(path string, raw json.RawMessage, want string) {
+	r.refuse("Type mismatch of '%s', '%s' not in '%s'", path, typeOf(raw), want)
+}
+
+// object is a JSON object at a path of the body. Keys whose value is null count as absent.
+type object struct {
+	*reader
+	path   string // "" for the body itself
+	fields map[string]json.RawMessage
+}
+
+// readBody returns a body as an object.
+func readBody(body []byte) object {
+	r := &reader{}
+	if !json.Valid(body) {
+		r.refuse("the body is not JSON")
+	}
+	return r.object("", body)
+}
+
+// object returns a value as an object, which is empty if it is none.
+func (r *reader) object(path string, raw json.RawMessage) object {
+	o := object{reader: r, path: path}
+	if typeOf(raw) != "object" || json.Unmarshal(raw, &o.fields) != nil {
+		r.mismatch(shown(path), raw, "object")
+	}
+	return o
+}
+
+// shown is the path as messages have it: the body itself is '/'.
+func shown(path string) string {
+	if path == "" {
+		return "/"
+	}
+	return path
+}
+
+// at is the path of a key.
+func (o object) at(key string) string { return o.path + "/" + key }
+
+// raw returns the value of a key, or nil.
+func (o object) raw(key string) json.RawMessage {
+	raw := o.fields[key]
+	if typeOf(raw) == "null" {
+		return nil
+	}
+	return raw
+}
+
+// has reports whether a key is there.
+func (o object) has(key string) bool { return o.raw(key) != nil }
+
+// need notes a fault unless all keys are there.
+func (o object) need(keys ...string) {
+	for _, key := range keys {
+		if !o.has(key) {
+			o.refuse("required properties at '%s' are '%s'", shown(o.path), strings.Join(keys, "', '"))
+		}
+	}
+}
+
+// text returns a string; "" if it is not there.
+func (o object) text(key string) string {
+	raw := o.raw(key)
+	if raw == nil {
+		return ""
+	}
+	return o.textAt(o.at(key), raw)
+}
+
+// textAt returns a value as a string.
+func (r *reader) textAt(path string, raw json.RawMessage) string {
+	var s string
+	if typeOf(raw) != "string" || json.Unmarshal(raw, &s) != nil {
+		r.mismatch(path, raw, "string")
+	}
+	return s
+}
+
+// name returns a string that must be there and say something.
+func (o object) name(key string) string {
+	o.need(key)
+	s := o.text(key)
+	if s == "" {
+		o.refuse("Length of '%s' must be >= 1", o.at(key))
+	}
+	return s
+}
+
+// choice returns a string that is one of those allowed; "" if it is not there.
+func (o object) choice(key string, allowed ...string) string {
+	s := o.text(key)
+	for _, a := range allowed {
+		if s == a {
+			return s
+		}
+	}
+	if o.has(key) {
+		o.refuse("'%s' must be one of '%s', and is %s", o.at(key), strings.Join(allowed, "', '"), short(o.raw(key)))
+	}
+	return ""
+}
+
+// flag returns a boolean, or nil.
+func (o object) flag(key string) *bool {
+	raw := o.raw(key)
+	if raw == nil {
+		return nil
+	}
+	var b bool
+	if json.Unmarshal(raw, &b) != nil {
+		o.mismatch(o.at(key), raw, "boolean")
+		return nil
+	}
+	return &b
+}
+
+// on reports whether a boolean is there and true.
+func (o object) on(key string) bool {
+	b := o.flag(key)
+	return b != nil && *b
+}
+
+// number returns a number from least to most, or nil.
+func (o object) number(key string, least, most float64) *float64 {
+	raw := o.raw(key)
+	if raw == nil {
+		return nil
+	}
+	var x float64
+	if typeOf(raw) != "number" || json.Unmarshal(raw, &x) != nil {
+		o.mismatch(o.at(key), raw, "number")
+		return nil
+	}
+	switch {
+	case x < least:
+		o.refuse("'%s' must be >= %s, and is %s", o.at(key), decimal(least), short(raw))
+	case x > most:
+		o.refuse("'%s' must be <= %s, and is %s", o.at(key), decimal(most), short(raw))
+	}
+	return &x
+}
+
+// integer returns a whole number from least to most, or nil. 256.0 is one.
+func (o object) integer(key string, least, most int64) *int64 {
+	raw := o.raw(key)
+	if raw == nil {
+		return nil
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil { // a fraction, an exponent, or too large for 64 bits: the bounds then say so
+		x := o.number(key, float64(least), float64(most))
+		if x == nil || o.fault != nil {
+			return nil
+		}
+		if *x != math.Trunc(*x) || math.Abs(*x) >= 1<<63 {
+			o.refuse("Type mismatch of '%s', 'number' not in 'integer'", o.at(key))
+			return nil
+		}
+		n = int64(*x)
+	}
+	switch {
+	case n < least:
+		o.refuse("'%s' must be >= %d, and is %d", o.at(key), least, n)
+	case n > most:
+		o.refuse("'%s' must be <= %d, and is %d", o.at(key), most, n)
+	}
+	return &n
+}
+
+// tokens returns a number of tokens; 0 if it is not there.
+func (o object) tokens(key string) int {
+	n := o.integer(key, 1, math.MaxInt32)
+	if n == nil {
+		return 0
+	}
+	return int(*n)
+}
+
+// part returns an object below a key; ok is false if it is not there.
+func (o object) part(key string) (_ object, ok bool) {
+	raw := o.raw(key)
+	if raw == nil {
+		return object{reader: o.reader, path: o.at(key)}, false
+	}
+	return o.reader.object(o.at(key), raw), true
+}
+
+// list returns the elements of an array, or nil.
+func (o object) list(key string) []json.RawMessage {
+	raw := o.raw(key)
+	if raw == nil {
+		return nil
+	}
+	return o.listAt(o.at(key), raw)
+}
+
+// listAt returns the elements of a value that is an array.
+func (r *reader) listAt(path string, raw json.RawMessage) []json.RawMessage {
+	var list []json.RawMessage
+	if typeOf(raw) != "array" || json.Unmarshal(raw, &list) != nil {
+		r.mismatch(path, raw, "array")
+	}
+	return list
+}
+
+// element is the path of an element of an array.
+func element(path string, i int) string { return fmt.Sprintf("%s/%d", path, i) }
+
+// typeOf names the JSON type of a valid value.
+func typeOf(raw json.RawMessage) string {
+	switch trimmed := bytes.TrimLeft(raw, " \t\r\n"); {
+	case len(trimmed) == 0:
+		return "nothing"
+	case trimmed[0] == '{':
+		return "object"
+	case trimmed[0] == '[':
+		return "array"
+	case trimmed[0] == '"':
+		return "string"
+	case trimmed[0] == 't', trimmed[0] == 'f':
+		return "boolean"
+	case trimmed[0] == 'n':
+		return "null"
+	default:
+		return "number"
+	}
+}
+
+// short quotes the beginning of a value for a message.
+func short(raw json.RawMessage) string {
+	const most = 40
+	if len(raw) <= most {
+		return string(raw)
+	}
+	cut := most
+	for cut > 0 && !utf8.RuneStart(raw[cut]) {
+		cut--
+	}
+	return string(raw[:cut]) + "…"
+}
+
+// decimal writes a bound as the schemas do: 0.001, 5, -2.
+func decimal(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }

@@ -1,0 +1,90 @@
+package chat
+
+import (
+	"encoding/json"
+
+	"nearside/llm/neuron"
+)
+
+// nativeWriter writes the output of Cloudflare's older models.
+type nativeWriter struct{ asJSON bool }
+
+// NewNative returns a writer of the native output of …/ai/run: {response,
+// tool_calls, usage}, and frames of {response}. In JSON mode response is the JSON
+// itself. What a model thought stands in reasoning_content, where there is any.
+//
+// Frames carry no padding (p): it hides the lengths of tokens from whoever can
+// only watch an encrypted line, and clients do not need it.
+func NewNative(_ Head, q *Request) Writer { return &nativeWriter{asJSON: q.Format != nil} }
+
+// nativeAnswer is the object, and each frame.
+type nativeAnswer struct {
+	Response  json.RawMessage `json:"response"`
+	Reasoning string          `json:"reasoning_content,omitempty"`
+	ToolCalls []nativeCall    `json:"tool_calls,omitzero"`
+	Usage     *usage          `json:"usage,omitempty"`
+}
+
+// nativeCall is a call with its arguments as an object, and no id.
+type nativeCall struct {
+	Name      string          `json:"name"`
+	Arguments json.RawMessage `json:"arguments"`
+}
+
+func nativeCalls(calls []ToolCall) []nativeCall {
+	list := make([]nativeCall, len(calls))
+	for i, call := range calls {
+		list[i] = nativeCall{call.Name, object0(call.Arguments)}
+	}
+	return list
+}
+
+// object0 returns arguments, or an empty object where there are none.
+func object0(arguments json.RawMessage) json.RawMessage {
+	if !json.Valid(arguments) {
+		return json.RawMessage("{}")
+	}
+	return arguments
+}
+
+// Object implements Writer.
+func (w *nativeWriter) Object(a *Answer, neurons neuron.Micro) ([]byte, error) {
+	answer := nativeAnswer{
+		Response:  encode(a.Content),
+		Reasoning: a.Reasoning,
+		ToolCalls: nativeCalls(a.ToolCalls),
+		Usage:     newUsage(a.Usage, neurons, false),
+	}
+	if w.asJSON && json.Valid([]byte(a.Content)) {
+		answer.Response = json.RawMessage(a.Content)
+	}
+	return encode(answer), nil
+}
+
+// Start implements Writer.
+func (w *nativeWriter) Start(to []byte) []byte { return to }
+
+// Piece implements Writer.
+func (w *nativeWriter) Piece(to []byte, p Piece) []byte {
+	if p.Content == "" && p.Reasoning == "" && len(p.ToolCalls) == 0 {
+		return to
+	}
+	answer := nativeAnswer{Response: encode(p.Content), Reasoning: p.Reasoning}
+	if len(p.ToolCalls) > 0 {
+		answer.ToolCalls = nativeCalls(p.ToolCalls)
+	}
+	return frame(to, answer)
+}
+
+// End implements Writer.
+func (w *nativeWriter) End(to []byte, e End, neurons neuron.Micro) []byte {
+	return append(lastFrame(to, newUsage(e.Usage, neurons, false)), done...)
+}
+
+// lastFrame appends the frame that only has the usage, which ends every stream of …/ai/run.
+func lastFrame(to []byte, u *usage) []byte {
+	return frame(to, nativeAnswer{Response: json.RawMessage(`""`), Usage: u})
+}
+
+// Fail implements Writer.
+func (w *nativeWriter) Fail(to []byte, f Failure) []byte { return frame(to, newFailure(f)) }
