@@ -17,6 +17,7 @@ import (
 	"nearside/disk"
 	"nearside/fault"
 	"nearside/index/local"
+	"nearside/llm/neuron"
 	"nearside/vectorize"
 )
 
@@ -71,7 +72,7 @@ anything is wrong; "nearside salvage" saves what can be read of a damaged index.
 	return cmd
 }
 
-// check examines the catalogue, then every index.
+// check examines the catalogue and the ledger, then every index.
 func check(ctx context.Context, data string) (report checkReport, err error) {
 	report = checkReport{Data: data, Findings: []checkFinding{}}
 	dir, err := openExisting(data)
@@ -84,6 +85,13 @@ func check(ctx context.Context, data string) (report checkReport, err error) {
 		return report, err
 	}
 	for _, f := range found {
+		report.Findings = append(report.Findings, checkFinding{Finding: f})
+	}
+	spoilt, err := neuron.Check(ctx, dir)
+	if err != nil {
+		return report, err
+	}
+	for _, f := range spoilt {
 		report.Findings = append(report.Findings, checkFinding{Finding: f})
 	}
 	var indexes []catalog.Index

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -110,8 +112,12 @@ func (l *Ledger) load(tx *disk.Tx) error {
 }
 
 // Check examines the ledger of a data directory that nobody has open, without
-// changing it, and lists what is wrong.
+// changing it, and lists what is wrong. That there is none is nothing wrong.
 func Check(ctx context.Context, dir *disk.Dir) ([]disk.Finding, error) {
+	names, err := dir.Names()
+	if err != nil || !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, fileName) }) {
+		return nil, err
+	}
 	return dir.CheckDB(ctx, fileName, schema)
 }
 
