@@ -2,13 +2,13 @@ package neuron_test
 
 import (
 	"fmt"
-	"math/rand/v2"
+	"math"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"nearside/llm/neuron"
+	"nearside/llm/neuron/neurontest"
 )
 
 func tariff(t *testing.T, prices ...neuron.Price) neuron.Tariff {
@@ -22,15 +22,15 @@ func tariff(t *testing.T, prices ...neuron.Price) neuron.Tariff {
 
 func TestChargesEqualRepliesOfTheRealService(t *testing.T) {
 	gemma := tariff(t, neuron.Price{neuron.InputTokens, "0.100", "9091"}, neuron.Price{neuron.OutputTokens, "0.300", "27273"})
-	flux := tariff(t, neuron.Price{"512x512_tile", "0.0000528", "4.80"}, neuron.Price{"step", "0.0001056", "9.60"})
+	flux := tariff(t, neuron.Price{neuron.Tiles, "0.0000528", "4.80"}, neuron.Price{neuron.Steps, "0.0001056", "9.60"})
 	tests := []struct {
 		tariff neuron.Tariff
 		used   neuron.Usage
 		want   string
 	}{
-		{gemma, neuron.Usage{neuron.InputTokens: 147, neuron.OutputTokens: 16}, "1.772727"},
-		{gemma, neuron.Usage{}, "0.000000"},
-		{flux, neuron.Usage{"512x512_tile": 4, "step": 16}, "172.800000"},
+		{gemma, neuron.Tokens(147, 0, 16), "1.772727"}, // 1.3363636… + 0.4363636…
+		{gemma, neuron.Tokens(0, 0, 0), "0.000000"},
+		{flux, flux.Picture(neuron.Size{Width: 1024, Height: 1024}, 4), "172.800000"}, // 4 tiles × (4.80 + 4 × 9.60)
 	}
 	for _, test := range tests {
 		if got := test.tariff.Charge(test.used).String(); got != test.want {
@@ -68,6 +68,109 @@ func TestACallIsRoundedOnce(t *testing.T) {
 	}
 }
 
+func TestCachedInputCostsItsPriceElseThatOfOtherInput(t *testing.T) {
+	// 1 neuron a token of input, a tenth of it once cached.
+	listed := tariff(t, neuron.Price{neuron.InputTokens, "11", "1000000"}, neuron.Price{neuron.CachedInputTokens, "1.1", "100000"})
+	plain := tariff(t, neuron.Price{neuron.InputTokens, "11", "1000000"})
+	used := neuron.Tokens(10, 4, 0)
+	if used[neuron.InputTokens] != 6 || used[neuron.CachedInputTokens] != 4 {
+		t.Errorf("got %v", used)
+	}
+	if got := listed.Charge(used); got != 6_400_000 {
+		t.Errorf("with a price of its own: %s", got)
+	}
+	if got := plain.Charge(used); got != 10_000_000 {
+		t.Errorf("without: %s", got)
+	}
+}
+
+func TestPicturesAreCountedInTheUnitsThatHaveAPrice(t *testing.T) {
+	price := func(units ...neuron.Unit) neuron.Tariff {
+		var prices []neuron.Price
+		for _, u := range units {
+			prices = append(prices, neuron.Price{u, "0.000011", "1"})
+		}
+		return tariff(t, prices...)
+	}
+	square, wide := neuron.Size{Width: 1024, Height: 1024}, neuron.Size{Width: 1920, Height: 1080}
+	tests := []struct {
+		tariff neuron.Tariff
+		made   neuron.Size
+		steps  int
+		from   []neuron.Size
+		want   neuron.Usage
+	}{
+		{price(neuron.Tiles, neuron.Steps), square, 4, nil, neuron.Usage{neuron.Tiles: 4, neuron.Steps: 16}},
+		{price(neuron.Tiles, neuron.Steps), wide, 0, nil, neuron.Usage{neuron.Tiles: 12, neuron.Steps: 12}},
+		{price(neuron.Tiles, neuron.Steps), neuron.Size{Width: 513, Height: 1}, 2, nil, neuron.Usage{neuron.Tiles: 2, neuron.Steps: 4}},
+		{price(neuron.InputTileSteps, neuron.OutputTileSteps), square, 25, []neuron.Size{square, {Width: 512, Height: 512}}, neuron.Usage{neuron.InputTileSteps: 125, neuron.OutputTileSteps: 100}},
+		{price(neuron.InputTiles, neuron.OutputTiles), square, 25, []neuron.Size{square}, neuron.Usage{neuron.InputTiles: 4, neuron.OutputTiles: 4}},
+		{price(neuron.FirstMegapixel, neuron.MoreMegapixels, neuron.InputMegapixels), wide, 25, []neuron.Size{square, wide}, neuron.Usage{neuron.FirstMegapixel: 1, neuron.MoreMegapixels: 1, neuron.InputMegapixels: 3}},
+		{price(neuron.FirstMegapixel, neuron.MoreMegapixels, neuron.InputMegapixels), square, 25, nil, neuron.Usage{neuron.FirstMegapixel: 1}},
+		{neuron.Tariff{}, square, 4, []neuron.Size{square}, neuron.Usage{neuron.Tiles: 4, neuron.Steps: 16}},
+	}
+	for _, test := range tests {
+		if got := test.tariff.Picture(test.made, test.steps, test.from...); fmt.Sprint(got) != fmt.Sprint(test.want) {
+			t.Errorf("%v in %d steps from %v: got %v, want %v", test.made, test.steps, test.from, got, test.want)
+		}
+	}
+}
+
+// TestOneOfEachUnitCostsWhatIsPublished has a line of Cloudflare's price list for every unit in it.
+func TestOneOfEachUnitCostsWhatIsPublished(t *testing.T) {
+	tests := []struct {
+		price   neuron.Price
+		count   int64 // things in one unit
+		counted string
+		want    string
+	}{
+		{neuron.Price{neuron.InputTokens, "0.027", "2457"}, 1_000_000, "input_tokens", "2457.000000"},     // the dollars say 2454.5…
+		{neuron.Price{neuron.OutputTokens, "0.201", "18252"}, 1_000_000, "output_tokens", "18252.000000"}, // the dollars say 18272.7…
+		{neuron.Price{neuron.CachedInputTokens, "0.014", "1273"}, 1_000_000, "cached_input_tokens", "1272.727273"},
+		{neuron.Price{neuron.Images, "2.51", "228055"}, 1_000_000, "images", "228055.000000"}, // the dollars say 228181.8…
+		{neuron.Price{neuron.Characters, "0.030", "2727.27"}, 1_000, "input_characters", "2727.272727"},
+		{neuron.Price{neuron.AudioMinutes, "0.0052", "472.73"}, 60_000, "audio_milliseconds", "472.727273"},
+		{neuron.Price{neuron.StreamAudioMinutes, "0.0077", "700.00"}, 60_000, "audio_milliseconds_websocket", "700.000000"},
+		{neuron.Price{neuron.Tiles, "0.006996", "636.00"}, 1, "512x512_tile", "636.000000"},
+		{neuron.Price{neuron.Steps, "0.000132", "12.00"}, 1, "step", "12.000000"},
+		{neuron.Price{neuron.InputTiles, "0.000059", "5.37"}, 1, "input_512x512_tile", "5.370000"},             // the dollars say 5.3636…
+		{neuron.Price{neuron.OutputTiles, "0.000287", "26.05"}, 1, "output_512x512_tile", "26.050000"},         // the dollars say 26.0909…
+		{neuron.Price{neuron.InputTileSteps, "0.00021", "18.75"}, 1, "input_512x512_tile_step", "18.750000"},   // the dollars say 19.0909…
+		{neuron.Price{neuron.OutputTileSteps, "0.00041", "37.50"}, 1, "output_512x512_tile_step", "37.500000"}, // the dollars say 37.2727…
+		{neuron.Price{neuron.FirstMegapixel, "0.015", "1363.64"}, 1, "first_output_MP", "1363.636364"},
+		{neuron.Price{neuron.MoreMegapixels, "0.002", "181.82"}, 1, "subsequent_output_MP", "181.818182"},
+		{neuron.Price{neuron.InputMegapixels, "0.002", "181.82"}, 1, "input_image_MP", "181.818182"},
+	}
+	for _, test := range tests {
+		u := test.price.Unit
+		if got := tariff(t, test.price).Charge(neuron.Usage{u: test.count}).String(); got != test.want || !u.Valid() || u.Counted() != test.counted {
+			t.Errorf("one %s costs %s, want %s; it counts %s, and is valid: %t", u, got, test.want, u.Counted(), u.Valid())
+		}
+	}
+	if neuron.Unit("M_tokens").Valid() {
+		t.Error("a unit that is not in the list is valid")
+	}
+}
+
+func TestABackendThatCountsNonsenseDoesNotSpoilTheSums(t *testing.T) {
+	dear := tariff(t, neuron.Price{neuron.OutputTokens, "11000000", "1000000000000"})
+	for count, want := range map[int64]neuron.Micro{-5: 0, math.MinInt64: 0, math.MaxInt64: 1_000_000_000_000_000} {
+		if got := dear.Charge(neuron.Usage{neuron.OutputTokens: count}); got != want {
+			t.Errorf("%d tokens cost %s", count, got)
+		}
+	}
+	l := neurontest.Open(t, neuron.Options{})
+	for _, count := range []int64{math.MinInt64, math.MaxInt64, 7} {
+		r := reserve(t, l, neuron.Call{Payer: alice, Model: "m", Tariff: dear}, 1)
+		if _, err := r.Settle(t.Context(), neuron.Usage{neuron.InputTokens: count}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := total(t, l, neuron.Query{Account: "alice"}).Units[neuron.InputTokens]; n != 1_000_000_000_007 {
+		t.Errorf("%d tokens were counted", n)
+	}
+}
+
 func TestUnpricedModelsChargeNothing(t *testing.T) {
 	var free neuron.Tariff
 	if free.Charge(neuron.Usage{neuron.InputTokens: 1e9}) != 0 {
@@ -96,45 +199,17 @@ func TestMicroPrintsSixDecimals(t *testing.T) {
 	}
 }
 
-func TestTheSumOfChargesIsTheMetersSum(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	bge := tariff(t, neuron.Price{neuron.InputTokens, "0.067", "6058"})
-	meter := neuron.NewMeter(time.Now)
-	var sum neuron.Micro
-	for range 1000 {
-		tokens := random.Int64N(600)
-		cost := bge.Charge(neuron.Usage{neuron.InputTokens: tokens})
-		meter.Add("a", "bge", tokens, cost)
-		sum += cost
-	}
-	if _, lines := meter.Today("a"); len(lines) != 1 || lines[0].Neurons != sum || lines[0].Calls != 1000 {
-		t.Errorf("got %+v, want %d", lines, sum)
-	}
-}
-
-func TestAMeterKeepsAccountsApartAndTurnsAtMidnightUTC(t *testing.T) {
-	now := time.Date(2030, 1, 2, 0, 30, 0, 0, time.FixedZone("east", 3600)) // 23:30 the day before, UTC
-	meter := neuron.NewMeter(func() time.Time { return now })
-	meter.Add("a", "m2", 1, 10)
-	meter.Add("a", "m1", 2, 20)
-	meter.Add("b", "m1", 3, 30)
-	day, lines := meter.Today("a")
-	if got, want := fmt.Sprintln(day, lines), "2030-01-01 [{m1 1 2 0.000020} {m2 1 1 0.000010}]\n"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	now = now.Add(time.Hour)
-	if day, lines := meter.Today("a"); day != "2030-01-02" || len(lines) != 0 {
-		t.Errorf("after midnight: %s %v", day, lines)
-	}
-}
-
 func TestCountersCarryModelsAndNoAccount(t *testing.T) {
-	meter := neuron.NewMeter(time.Now)
-	meter.Add("secret-account", "@cf/x/y", 7, 1_500_000)
+	l := neurontest.Open(t, neuron.Options{})
+	call := neuron.Call{Payer: neuron.Payer{Account: "secret-account", Key: "secret-key"}, Model: "@cf/x/y", Tariff: unit(t)}
+	if _, err := reserve(t, l, call, 1).Settle(t.Context(), neuron.Tokens(4, 1, 3)); err != nil {
+		t.Fatal(err)
+	}
+	l.Cached(call)
+	reserve(t, l, call, 1).Refund()
+	defer reserve(t, l, call, 1).Refund()
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(meter)
+	registry.MustRegister(l)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -142,13 +217,19 @@ func TestCountersCarryModelsAndNoAccount(t *testing.T) {
 	got := map[string]float64{}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
+			if m.Gauge != nil {
+				got[family.GetName()] = m.GetGauge().GetValue()
+				continue
+			}
 			if len(m.GetLabel()) != 1 || m.GetLabel()[0].GetValue() != "@cf/x/y" {
 				t.Errorf("labels of %s: %v", family.GetName(), m.GetLabel())
 			}
 			got[family.GetName()] = m.GetCounter().GetValue()
 		}
 	}
-	if fmt.Sprint(got) != "map[nearside_model_calls_total:1 nearside_model_neurons_total:1.5 nearside_model_tokens_total:7]" {
+	want := "map[nearside_model_cached_calls_total:1 nearside_model_calls_total:1 nearside_model_failed_calls_total:1 " +
+		"nearside_model_neurons_total:7 nearside_model_reservations:1 nearside_model_tokens_total:7]"
+	if fmt.Sprint(got) != want {
 		t.Errorf("got %v", got)
 	}
 }
