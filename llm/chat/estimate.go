@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"math"
 	"unicode"
 	"unicode/utf8"
 )
@@ -55,21 +54,21 @@ func estimateCalls(calls []ToolCall) int {
 //	2/3  for each letter of another alphabet: Greek, Cyrillic, Hebrew, Arabic
 //	3/2  for each ideograph, kana or syllable of hangul
 //	1    for each digit, mark of punctuation and letter of any other script
-//	1/4  for each blank (mostly a part of the word after it); 1 for a line break
+//	1/2  for each blank (in prose it is a part of the word after it, between numbers it is not); 1 for a line break
 //	its bytes in UTF-8 for anything else, such as emoji: no vocabulary needs more
 func EstimateText(s string) int {
-	var quarters float64 // of a third: twelfths of a token
+	sum := 0
 	for _, r := range s {
-		quarters += twelfths(r)
+		sum += twelfths(r)
 	}
-	return int(math.Ceil(quarters / 12))
+	return (sum + 11) / 12
 }
 
 // twelfths is the weight of a character, in twelfths of a token.
-func twelfths(r rune) float64 {
+func twelfths(r rune) int {
 	switch {
 	case r == ' ' || r == '\t':
-		return 3
+		return 6
 	case r < utf8.RuneSelf && (r|0x20) >= 'a' && (r|0x20) <= 'z', unicode.Is(unicode.Latin, r):
 		return 4
 	case unicode.In(r, unicode.Greek, unicode.Cyrillic, unicode.Hebrew, unicode.Arabic):
@@ -79,6 +78,6 @@ func twelfths(r rune) float64 {
 	case unicode.IsLetter(r), unicode.IsDigit(r), unicode.IsMark(r), unicode.IsPunct(r), r < utf8.RuneSelf:
 		return 12
 	default:
-		return 12 * float64(utf8.RuneLen(r))
+		return 12 * utf8.RuneLen(r)
 	}
 }

@@ -187,24 +187,33 @@ func (o object) integer(key string, least, most int64) *int64 {
 		return nil
 	}
 	n, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil { // a fraction, an exponent, or too large for 64 bits: the bounds then say so
-		x := o.number(key, float64(least), float64(most))
-		if x == nil || o.fault != nil {
-			return nil
-		}
-		if *x != math.Trunc(*x) || math.Abs(*x) >= 1<<63 {
-			o.refuse("Type mismatch of '%s', 'number' not in 'integer'", o.at(key))
-			return nil
-		}
-		n = int64(*x)
+	if err != nil { // it has a point or an exponent, or is no number
+		n = o.rounded(key)
 	}
 	switch {
 	case n < least:
-		o.refuse("'%s' must be >= %d, and is %d", o.at(key), least, n)
+		o.refuse("'%s' must be >= %d, and is %s", o.at(key), least, short(raw))
 	case n > most:
-		o.refuse("'%s' must be <= %d, and is %d", o.at(key), most, n)
+		o.refuse("'%s' must be <= %d, and is %s", o.at(key), most, short(raw))
 	}
 	return &n
+}
+
+// rounded returns a whole number that is not written as one. Beyond 64 bits it is the bound.
+func (o object) rounded(key string) int64 {
+	x := o.number(key, math.Inf(-1), math.Inf(1))
+	switch {
+	case x == nil:
+		return 0
+	case *x != math.Trunc(*x):
+		o.refuse("Type mismatch of '%s', 'number' not in 'integer'", o.at(key))
+		return 0
+	case *x >= 1<<63:
+		return math.MaxInt64
+	case *x < -1<<63:
+		return math.MinInt64
+	}
+	return int64(*x)
 }
 
 // tokens returns a number of tokens; 0 if it is not there.

@@ -20,7 +20,7 @@ const (
 	// maxChecks is how many pairs of a value and a part of the schema are looked at.
 	// An ordinary answer has some thousands; a schema whose parts refer to each
 	// other twice over has as many as two to the depth.
-	maxChecks = 200_000
+	maxChecks = 100_000
 	// maxExponent bounds numbers: 1e1000000000 is short to write and long to compute with.
 	maxExponent = 400
 	// maxComplaints is how many faults of an answer are told to the model that made it.

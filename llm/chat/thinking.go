@@ -25,7 +25,8 @@ type thought uint8
 
 const (
 	unbegun  thought = iota // nothing but white space, or a part of <think>, so far
-	inside                  // after <think>
+	entering                // after <think>, before the first character of what is thought
+	inside                  // in what is thought
 	leaving                 // after </think>, before the first character of what is said
 	speaking                // in what is said
 )
@@ -39,14 +40,11 @@ func (t *thinking) add(s string) (thoughts, said string) {
 	if t.state == unbegun {
 		s = t.begin(s)
 	}
+	s = t.pass(entering, s)
 	if t.state == inside {
 		thoughts, s = t.think(s)
 	}
-	if t.state == leaving {
-		if s = trimLeft(s); s != "" {
-			t.state = speaking
-		}
-	}
+	s = t.pass(leaving, s)
 	if t.state == speaking {
 		said = s
 	}
@@ -57,8 +55,8 @@ func (t *thinking) add(s string) (thoughts, said string) {
 func (t *thinking) begin(s string) string {
 	switch trimmed := trimLeft(s); {
 	case strings.HasPrefix(trimmed, thinkBegins):
-		t.state = inside
-		return trimLeft(trimmed[len(thinkBegins):])
+		t.state = entering
+		return trimmed[len(thinkBegins):]
 	case strings.HasPrefix(thinkBegins, trimmed): // as yet
 		t.held = s
 		return ""
@@ -66,6 +64,17 @@ func (t *thinking) begin(s string) string {
 		t.state = speaking
 		return s
 	}
+}
+
+// pass leaves the state before a text at the text's first character.
+func (t *thinking) pass(before thought, s string) string {
+	if t.state != before {
+		return s
+	}
+	if s = trimLeft(s); s != "" {
+		t.state++
+	}
+	return s
 }
 
 // think returns what of s was surely thought, and what follows the thinking.

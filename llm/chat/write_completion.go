@@ -147,6 +147,9 @@ func (w *completionWriter) Piece(to []byte, p Piece) []byte {
 		return to
 	}
 	if w.text {
+		if p.Content == "" && p.Reasoning == "" { // a text has no calls
+			return to
+		}
 		return w.chunk(to, choice{Text: &p.Content, Reasoning: p.Reasoning})
 	}
 	d := &delta{Reasoning: p.Reasoning, ToolCalls: completionCalls(p.ToolCalls)}
