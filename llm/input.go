@@ -23,12 +23,9 @@ type Input struct {
 // ParseEmbedding reads a JSON body in the given shape. What is wrong with it is
 // told as the real service does, naming the place by its path.
 func ParseEmbedding(shape Shape, body []byte) (Input, error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(body, &fields); err != nil {
-		if json.Valid(body) {
-			return Input{}, badInput("Type mismatch of '/', '%s' not in 'object'", typeOf(body))
-		}
-		return Input{}, badInput("the body is not JSON").Because(err)
+	fields, err := readObject(body)
+	if err != nil {
+		return Input{}, err
 	}
 	switch shape {
 	case BGEM3Shape:
