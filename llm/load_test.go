@@ -38,7 +38,7 @@ func chats(entries ...string) []byte {
 
 // ruled writes a catalogue with the model chat and the given rules, the first in line 9.
 func ruled(rules ...string) []byte {
-	return append(chats(chat), listed("auto:\n", rules)...)
+	return append(chats(talks), listed("auto:\n", rules)...)
 }
 
 // served writes a catalogue with the model a and the given backends, the first in line 6.
@@ -56,8 +56,8 @@ func listed(title string, entries []string) []byte {
 }
 
 const (
-	fine = `{id: a, task: Text Embeddings, input: text, dimensions: 2, backends: [{kind: builtin, model: a}]}`
-	chat = `{id: chat, task: Text Generation, backends: [{kind: ollama, model: m}]}`
+	fine  = `{id: a, task: Text Embeddings, input: text, dimensions: 2, backends: [{kind: builtin, model: a}]}`
+	talks = `{id: chat, task: Text Generation, backends: [{kind: ollama, model: m}]}`
 )
 
 func TestWhatIsWrongWithACatalogueIsToldByLine(t *testing.T) {
@@ -105,11 +105,11 @@ func TestWhatIsWrongWithACatalogueIsToldByLine(t *testing.T) {
 		"deprecated for nothing":   {chats("{id: b, task: Text Generation, deprecated: '2025', backends: [{kind: ollama, model: m}]}"), `needs both, deprecated and successor`},
 		"an absent successor":      {chats("\n    id: b\n    task: Text Generation\n    deprecated: '2025'\n    successor: c\n    backends: [{kind: ollama, model: m}]"), `models.yaml:11: model "b" has the successor "c", which is no model`},
 		"its own successor":        {chats("{id: b, task: Text Generation, deprecated: '2025', successor: b, backends: [{kind: ollama, model: m}]}"), `deprecated itself`},
-		"a stand-in for chats":     {chats(chat, "{id: b, task: Text Generation, stand_in: chat, backends: [{kind: ollama, model: m}]}"), `models.yaml:8: model "b" is for Text Generation and can have no stand_in; models for Text Classification, Translation or Summarization can`},
+		"a stand-in for chats":     {chats(talks, "{id: b, task: Text Generation, stand_in: chat, backends: [{kind: ollama, model: m}]}"), `models.yaml:8: model "b" is for Text Generation and can have no stand_in; models for Text Classification, Translation or Summarization can`},
 		"an absent stand-in":       {chats("{id: b, task: Summarization, input: summarize, stand_in: c, backends: [{kind: ollama, model: m}]}"), `has the stand_in "c", which is no model for Text Generation`},
 		"auto without rules":       {chats("{id: b, task: Text Generation, auto: true}"), `models.yaml:7: model "b" is answered as the section auto says, and there is none`},
 		"auto with backends":       {chats("{id: b, task: Text Generation, auto: true, backends: [{kind: ollama, model: m}]}"), `can have no backends`},
-		"auto for something else":  {append(chats(chat, "{id: b, task: Summarization, input: summarize, auto: true}"), "auto: [{name: r}]\n"...), `models.yaml:8: model "b" is for Summarization; the section auto picks`},
+		"auto for something else":  {append(chats(talks, "{id: b, task: Summarization, input: summarize, auto: true}"), "auto: [{name: r}]\n"...), `models.yaml:8: model "b" is for Summarization; the section auto picks`},
 		"a task without words":     {[]byte("tasks:\n  - {name: x, id: y}\n"), "models.yaml:2: a task needs"},
 		"a task without name":      {[]byte("tasks:\n  - {id: y}\n"), "models.yaml:2: a task needs a name"},
 		"a task id no UUID":        {[]byte("tasks:\n  - {name: x, id: y, description: d}\n"), `models.yaml:2: task "x" has the id "y"`},
@@ -210,7 +210,7 @@ func model(t *testing.T, c *llm.Catalogue, id string) *llm.Model {
 
 func TestALaterFileChangesOnlyWhatItSays(t *testing.T) {
 	base := chats(`{id: a, task: Text Generation, description: d, context: 100, can: [tools, vision], properties: {x: "1"},
-      prices: [{unit: M_input_tokens, usd: "0.02", neurons: "1818"}], backends: [{kind: ollama, model: m}, {kind: ollama, model: n}]}`, chat)
+      prices: [{unit: M_input_tokens, usd: "0.02", neurons: "1818"}], backends: [{kind: ollama, model: m}, {kind: ollama, model: n}]}`, talks)
 	c := load(t, base, []byte(`models: [{id: a, context: 200, backends: [{kind: ollama, model: mine}]}]`))
 	want := *model(t, load(t, base), "a")
 	want.Context, want.Backends = 200, []llm.Backend{{Kind: llm.Ollama, Model: "mine"}}
@@ -232,7 +232,7 @@ func TestPricesOfOnesOwnReplaceThePublished(t *testing.T) {
 }
 
 func TestNewModelsTasksAndBackendsAreAdded(t *testing.T) {
-	c := load(t, chats(chat), []byte(`
+	c := load(t, chats(talks), []byte(`
 tasks: [{name: Translation, id: 0137cdcf-162a-4108-94f2-1ca59e8c65ee, description: d}]
 backends: [{name: mine, kind: openai, url: "http://127.0.0.1:1/v1", key_env: MY_KEY, first_byte: 3s}]
 models: [{id: new, task: Translation, input: translate, backends: [{kind: mine, model: x}]}, {id: nick, alias: chat}]`))
@@ -249,7 +249,7 @@ models: [{id: new, task: Translation, input: translate, backends: [{kind: mine, 
 }
 
 func TestABackendIsOnOnceItHasAURLUnlessToldOtherwise(t *testing.T) {
-	base := append(chats(chat), "x"...)[:len(chats(chat))]
+	base := append(chats(talks), "x"...)[:len(chats(talks))]
 	for file, want := range map[string]map[llm.Kind]bool{
 		`{}`: {llm.Ollama: true},
 		`backends: [{name: ollama, enabled: false}]`:                                   {llm.Ollama: false},
@@ -270,18 +270,18 @@ func TestABackendIsOnOnceItHasAURLUnlessToldOtherwise(t *testing.T) {
 }
 
 func TestAnAliasAndAModelReplaceEachOtherWhole(t *testing.T) {
-	c := load(t, chats(chat, `{id: a, task: Text Generation, context: 5, backends: [{kind: ollama, model: m}]}`), []byte(`models: [{id: a, alias: chat}]`))
+	c := load(t, chats(talks, `{id: a, task: Text Generation, context: 5, backends: [{kind: ollama, model: m}]}`), []byte(`models: [{id: a, alias: chat}]`))
 	if m := model(t, c, "a"); m.ID != "chat" {
 		t.Errorf("%+v", m)
 	}
-	c = load(t, chats(chat, `{id: a, alias: chat}`), []byte(`models: [{id: a, task: Text Generation, backends: [{kind: ollama, model: m}]}]`))
+	c = load(t, chats(talks, `{id: a, alias: chat}`), []byte(`models: [{id: a, task: Text Generation, backends: [{kind: ollama, model: m}]}]`))
 	if m := model(t, c, "a"); m.ID != "a" || len(c.Models()) != 2 {
 		t.Errorf("%+v", m)
 	}
 }
 
 func TestFaultsOfMergedFilesNameTheFileAndLineThatBroughtThem(t *testing.T) {
-	base := chats(chat, "{id: a, task: Text Generation, deprecated: '2025', successor: chat, backends: [{kind: ollama, model: m}]}")
+	base := chats(talks, "{id: a, task: Text Generation, deprecated: '2025', successor: chat, backends: [{kind: ollama, model: m}]}")
 	for file, want := range map[string]string{
 		"models:\n  - id: chat\n    context: -1":                    `1.yaml:3: model "chat" has a negative`,
 		"models:\n  - id: chat\n    contxt: 1":                      `1.yaml:3: unknown field "contxt"`,
@@ -343,7 +343,7 @@ func FuzzLoadFiles(f *testing.F) {
 	for _, seed := range []string{"", "models: [{id: chat}]", "- a", "models:\n  - id: [1]\n", "auto: [{name: r, max_neurons: .nan}]", "backends: [{name: b, first_byte: 1e9h}]", "a: &a [*a]", "models: [{<<: {id: a}}]", "? x"} {
 		f.Add(seed)
 	}
-	base := llm.Source{Name: "models.yaml", Bytes: chats(chat)}
+	base := llm.Source{Name: "models.yaml", Bytes: chats(talks)}
 	f.Fuzz(func(t *testing.T, file string) {
 		c, err := llm.LoadFiles(base, llm.Source{Name: "mine", Bytes: []byte(file)})
 		if err != nil && !fault.Is(err, fault.Invalid) {

@@ -6,12 +6,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"nearside/embed"
 	"nearside/fault"
 	"nearside/llm"
 	"nearside/llm/neuron"
+	"nearside/llm/neuron/neurontest"
 )
 
 const (
@@ -83,12 +83,22 @@ var (
 
 func router(t *testing.T, p llm.Pins, embedders ...embed.Embedder) *llm.Router {
 	t.Helper()
-	r, err := llm.NewRouter(shipped(t), embedders, p, neuron.NewMeter(time.Now))
+	r, err := llm.NewRouter(llm.Options{Catalogue: shipped(t), Embedders: embedders, Pins: p, Ledger: ledger(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
+
+// enough is a limit that no test reaches.
+const enough = neuron.Micro(1_000_000_000_000)
+
+func ledger(t *testing.T) *neuron.Ledger { return neurontest.Open(t, neuron.Options{PerDay: enough}) }
+
+// spent is what an account was charged today.
+func spent(l *neuron.Ledger, account string) neuron.Micro { return enough - l.Left(by(account)).Left }
+
+func by(account string) neuron.Payer { return neuron.Payer{Account: account} }
 
 func TestTheBestBackendThatIsHereAnswersAndIsNamed(t *testing.T) {
 	tests := []struct {
@@ -106,7 +116,7 @@ func TestTheBestBackendThatIsHereAnswersAndIsNamed(t *testing.T) {
 		{embed.LexicalModel, []embed.Embedder{lexical, encoder}, embed.LexicalModel, llm.First, true},
 	}
 	for _, test := range tests {
-		got, err := router(t, newPins(), test.embedders...).Embed(t.Context(), llm.Request{Account: "a", Model: test.model, Texts: []string{"x"}})
+		got, err := router(t, newPins(), test.embedders...).Embed(t.Context(), llm.Request{Payer: by("a"), Model: test.model, Texts: []string{"x"}})
 		if err != nil || got.Served != test.served || got.Route != test.route || got.Backend != llm.Builtin || (got.Warning != "") != test.warned {
 			t.Errorf("%s with %d embedders: got %+v, %v", test.model, len(test.embedders), got, err)
 		}
@@ -115,11 +125,11 @@ func TestTheBestBackendThatIsHereAnswersAndIsNamed(t *testing.T) {
 
 func TestSubstitutesAreFilledUpWithZeros(t *testing.T) {
 	r := router(t, newPins(), encoder)
-	small, err := r.Embed(t.Context(), llm.Request{Account: "a", Model: "@cf/baai/bge-small-en-v1.5", Texts: []string{"abc"}})
+	small, err := r.Embed(t.Context(), llm.Request{Payer: by("a"), Model: "@cf/baai/bge-small-en-v1.5", Texts: []string{"abc"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	large, err := r.Embed(t.Context(), llm.Request{Account: "a", Model: "@cf/baai/bge-large-en-v1.5", Texts: []string{"abc"}})
+	large, err := r.Embed(t.Context(), llm.Request{Payer: by("a"), Model: "@cf/baai/bge-large-en-v1.5", Texts: []string{"abc"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,8 +147,12 @@ func TestSubstitutesAreFilledUpWithZeros(t *testing.T) {
 }
 
 func TestTokensDroppedTokensAndNeuronsAreCounted(t *testing.T) {
-	r := router(t, newPins(), encoder)
-	got, err := r.Embed(t.Context(), llm.Request{Account: "a", Model: bgeBase, Texts: []string{"four", "fourteen bytes"}})
+	l := ledger(t)
+	r, err := llm.NewRouter(llm.Options{Catalogue: shipped(t), Embedders: []embed.Embedder{encoder}, Pins: newPins(), Ledger: l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.Embed(t.Context(), llm.Request{Payer: by("a"), Model: bgeBase, Texts: []string{"four", "fourteen bytes"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,10 +160,10 @@ func TestTokensDroppedTokensAndNeuronsAreCounted(t *testing.T) {
 	if got.Tokens != 14 || fmt.Sprint(got.Dropped) != "[0 4]" || got.Neurons != 84_812 {
 		t.Errorf("got %d tokens, %v dropped, %s neurons", got.Tokens, got.Dropped, got.Neurons)
 	}
-	if _, lines := r.Meter().Today("a"); len(lines) != 1 || lines[0].Neurons != got.Neurons || lines[0].Model != bgeBase {
-		t.Errorf("metered %+v", lines)
+	if charged := spent(l, "a"); charged != got.Neurons {
+		t.Errorf("charged %s", charged)
 	}
-	free, err := r.Embed(t.Context(), llm.Request{Account: "a", Model: minilm, Texts: []string{"x"}})
+	free, err := r.Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}})
 	if err != nil || free.Neurons != 0 {
 		t.Errorf("an unpriced model: %v, %v", free.Neurons, err)
 	}
@@ -157,29 +171,29 @@ func TestTokensDroppedTokensAndNeuronsAreCounted(t *testing.T) {
 
 func TestTheFirstWeightsArePinnedAndGoOnServing(t *testing.T) {
 	p := newPins()
-	before, err := router(t, p, lexical).Embed(t.Context(), llm.Request{Account: "a", Model: bgeBase, Texts: []string{"x"}})
+	before, err := router(t, p, lexical).Embed(t.Context(), llm.Request{Payer: by("a"), Model: bgeBase, Texts: []string{"x"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	both := router(t, p, lexical, encoder)
-	after, err := both.Embed(t.Context(), llm.Request{Account: "a", Model: bgeBase, Texts: []string{"x"}})
+	after, err := both.Embed(t.Context(), llm.Request{Payer: by("a"), Model: bgeBase, Texts: []string{"x"}})
 	if err != nil || after.Fingerprint != before.Fingerprint || !strings.Contains(after.Warning, minilm) {
 		t.Errorf("got %+v, %v", after, err)
 	}
-	if other, err := both.Embed(t.Context(), llm.Request{Account: "b", Model: bgeBase, Texts: []string{"x"}}); err != nil || other.Served != minilm {
+	if other, err := both.Embed(t.Context(), llm.Request{Payer: by("b"), Model: bgeBase, Texts: []string{"x"}}); err != nil || other.Served != minilm {
 		t.Errorf("another account: got %+v, %v", other, err)
 	}
 }
 
 func TestOtherWeightsThanThePinnedAreRefusedWithBothNames(t *testing.T) {
 	p := newPins()
-	if _, err := router(t, p, encoder).Embed(t.Context(), llm.Request{Account: "a", Model: minilm, Texts: []string{"x"}}); err != nil {
+	if _, err := router(t, p, encoder).Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}}); err != nil {
 		t.Fatal(err)
 	}
 	newer := encoder
 	newer.fingerprint = "minilm-2"
 	for _, now := range []embed.Embedder{newer, lexical} {
-		_, err := router(t, p, now).Embed(t.Context(), llm.Request{Account: "a", Model: minilm, Texts: []string{"x"}})
+		_, err := router(t, p, now).Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}})
 		f := fault.As(err)
 		if f == nil || f.Reason != llm.ReasonPinned || f.Kind != fault.Conflict ||
 			!strings.Contains(f.Message, "minilm-1") || !strings.Contains(f.Message, string(now.Fingerprint())) {
@@ -196,7 +210,7 @@ func (racing) Pin(context.Context, string, string, embed.Fingerprint) (embed.Fin
 }
 
 func TestVectorsThatLostTheRaceForThePinAreNotHandedOut(t *testing.T) {
-	_, err := router(t, racing{newPins()}, encoder).Embed(t.Context(), llm.Request{Account: "a", Model: minilm, Texts: []string{"x"}})
+	_, err := router(t, racing{newPins()}, encoder).Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}})
 	if f := fault.As(err); f == nil || f.Reason != llm.ReasonPinned || !strings.Contains(f.Message, "theirs") {
 		t.Errorf("got %v", err)
 	}
@@ -204,7 +218,7 @@ func TestVectorsThatLostTheRaceForThePinAreNotHandedOut(t *testing.T) {
 
 func TestSwitchGivesAModelToTheBestWeights(t *testing.T) {
 	p := newPins()
-	if _, err := router(t, p, lexical).Embed(t.Context(), llm.Request{Account: "a", Model: minilm, Texts: []string{"x"}}); err != nil {
+	if _, err := router(t, p, lexical).Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}}); err != nil {
 		t.Fatal(err)
 	}
 	r := router(t, p, lexical, encoder)
@@ -212,7 +226,7 @@ func TestSwitchGivesAModelToTheBestWeights(t *testing.T) {
 	if err != nil || was != "lexical-1" || now != "minilm-1" {
 		t.Fatalf("got %s, %s, %v", was, now, err)
 	}
-	if got, err := r.Embed(t.Context(), llm.Request{Account: "a", Model: minilm, Texts: []string{"x"}}); err != nil || got.Served != minilm || got.Warning != "" {
+	if got, err := r.Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}}); err != nil || got.Served != minilm || got.Warning != "" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -224,7 +238,7 @@ func TestAHolderOfVectorsKeepsItsWeightsWhateverTheAccountDoes(t *testing.T) {
 	if err != nil || before.Fingerprint != "minilm-1" || before.Dimensions != 384 {
 		t.Fatalf("got %+v, %v", before, err)
 	}
-	q := llm.Request{Account: "a", Model: minilm, Texts: []string{"x"}, Holder: `index "notes"`, Fingerprint: "lexical-1"}
+	q := llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}, Holder: `index "notes"`, Fingerprint: "lexical-1"}
 	if got, err := r.Embed(t.Context(), q); err != nil || got.Served != embed.LexicalModel || !strings.Contains(got.Warning, `index "notes"`) {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -241,7 +255,7 @@ func TestAHolderOfVectorsKeepsItsWeightsWhateverTheAccountDoes(t *testing.T) {
 
 func TestModelsThatNothingCanServeSayWhatTheyNeed(t *testing.T) {
 	r := router(t, newPins(), lexical, encoder)
-	_, err := r.Embed(t.Context(), llm.Request{Account: "a", Model: "@cf/baai/bge-m3", Texts: []string{"x"}})
+	_, err := r.Embed(t.Context(), llm.Request{Payer: by("a"), Model: "@cf/baai/bge-m3", Texts: []string{"x"}})
 	f := fault.As(err)
 	if f == nil || f.Kind != fault.Unavailable || f.Reason != llm.ReasonNoBackend || !strings.Contains(f.Message, "ollama (bge-m3) or openai (BAAI/bge-m3)") {
 		t.Errorf("got %v", err)
@@ -258,9 +272,9 @@ func TestServesTellsWhoWouldAnswer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		served, route, missing := r.Serves(m)
-		if served+" "+string(route) != want || (missing == nil) != (served != "") {
-			t.Errorf("%s: got %s %s %v", id, served, route, missing)
+		who, missing := r.Survey(t.Context()).Serves(m)
+		if who.Served+" "+string(who.Route) != want || (missing == nil) != (who.Served != "") {
+			t.Errorf("%s: got %+v %v", id, who, missing)
 		}
 	}
 }
@@ -269,12 +283,12 @@ func TestAnEmbedderThatAnswersShortOrIsCanceledServesNothing(t *testing.T) {
 	p := newPins()
 	broken := encoder
 	broken.short = true
-	if _, err := router(t, p, broken).Embed(t.Context(), llm.Request{Account: "a", Model: minilm, Texts: []string{"x"}}); !fault.Is(err, fault.Internal) {
+	if _, err := router(t, p, broken).Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}}); !fault.Is(err, fault.Internal) {
 		t.Errorf("one vector too few: got %v", err)
 	}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := router(t, p, encoder).Embed(canceled, llm.Request{Account: "a", Model: minilm, Texts: []string{"x"}}); err == nil {
+	if _, err := router(t, p, encoder).Embed(canceled, llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}}); err == nil {
 		t.Error("a canceled call was answered")
 	}
 	if len(p.m) != 0 {
@@ -284,7 +298,7 @@ func TestAnEmbedderThatAnswersShortOrIsCanceledServesNothing(t *testing.T) {
 
 func TestEmbeddersThatContradictTheCatalogueAreRefused(t *testing.T) {
 	for _, wrong := range []embed.Embedder{fake{model: minilm, dimensions: 3}, fake{model: "nobody", dimensions: 3}} {
-		if _, err := llm.NewRouter(shipped(t), []embed.Embedder{wrong}, newPins(), neuron.NewMeter(time.Now)); err == nil {
+		if _, err := llm.NewRouter(llm.Options{Catalogue: shipped(t), Embedders: []embed.Embedder{wrong}, Pins: newPins()}); err == nil {
 			t.Errorf("%+v was accepted", wrong)
 		}
 	}

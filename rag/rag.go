@@ -29,6 +29,7 @@ import (
 	"nearside/fault"
 	"nearside/index"
 	"nearside/llm"
+	"nearside/llm/neuron"
 	"nearside/vectorize"
 )
 
@@ -131,9 +132,9 @@ func (s *Service) bind(ctx context.Context, account string, x *vectorize.Index) 
 }
 
 // embed makes vectors for the index: by its own weights, or, if it has none yet, by the account's.
-func (s *Service) embed(ctx context.Context, account string, d catalog.Index, texts []string) (llm.Embedded, error) {
+func (s *Service) embed(ctx context.Context, payer neuron.Payer, d catalog.Index, texts []string) (llm.Embedded, error) {
 	return s.models.Embed(ctx, llm.Request{
-		Account: account, Model: d.Model, Texts: texts,
+		Payer: payer, Model: d.Model, Texts: texts,
 		Holder: fmt.Sprintf("index %q", d.Name), Fingerprint: embed.Fingerprint(d.Fingerprint),
 	})
 }

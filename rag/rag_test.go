@@ -17,6 +17,7 @@ import (
 	"nearside/index/filter"
 	"nearside/llm"
 	"nearside/llm/neuron"
+	"nearside/llm/neuron/neurontest"
 	"nearside/rag"
 	"nearside/vectorize"
 )
@@ -26,6 +27,8 @@ const (
 	bgeBase = "@cf/baai/bge-base-en-v1.5"
 	account = "local"
 )
+
+var payer = neuron.Payer{Account: account}
 
 // words embeds a text to the sum of its words' axes: texts are near when they
 // share words. It reads 8 words, one token each.
@@ -69,6 +72,7 @@ type world struct {
 	engine  *index.Memory
 	indexes *vectorize.Service
 	models  *llm.Catalogue
+	ledger  *neuron.Ledger
 }
 
 func newWorld(t *testing.T) *world {
@@ -101,13 +105,13 @@ func newWorld(t *testing.T) *world {
 			}
 		}
 	})
-	return &world{t, files, engine, indexes, models}
+	return &world{t, files, engine, indexes, models, neurontest.Open(t, neuron.Options{})}
 }
 
 // service is rag over the world with the given weights.
 func (w *world) service(embedders ...embed.Embedder) *rag.Service {
 	w.t.Helper()
-	router, err := llm.NewRouter(w.models, embedders, rag.Pins{Catalog: w.catalog}, neuron.NewMeter(time.Now))
+	router, err := llm.NewRouter(llm.Options{Catalogue: w.models, Embedders: embedders, Pins: rag.Pins{Catalog: w.catalog}, Ledger: w.ledger})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -141,7 +145,7 @@ func filled(t *testing.T) (*world, *rag.Service) {
 	if _, _, err := s.Create(t.Context(), account, rag.Definition{Name: "shop", Model: minilm}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Upsert(t.Context(), account, "shop", shop, index.Scope{}); err != nil {
+	if _, err := s.Upsert(t.Context(), payer, "shop", shop, index.Scope{}); err != nil {
 		t.Fatal(err)
 	}
 	return w, s
@@ -149,7 +153,7 @@ func filled(t *testing.T) (*world, *rag.Service) {
 
 func TestAQuestionFindsThePassageWithTitleTextAndMetadata(t *testing.T) {
 	_, s := filled(t)
-	answer, err := s.Search(t.Context(), account, "shop", rag.Query{Text: "when opens the shop", TopK: 2, Metadata: index.AllMetadata}, index.Read{})
+	answer, err := s.Search(t.Context(), payer, "shop", rag.Query{Text: "when opens the shop", TopK: 2, Metadata: index.AllMetadata}, index.Read{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +168,7 @@ func TestAQuestionFindsThePassageWithTitleTextAndMetadata(t *testing.T) {
 
 func TestTheTitleIsEmbeddedToo(t *testing.T) {
 	_, s := filled(t)
-	answer, err := s.Search(t.Context(), account, "shop", rag.Query{Text: "refunds", TopK: 1}, index.Read{})
+	answer, err := s.Search(t.Context(), payer, "shop", rag.Query{Text: "refunds", TopK: 1}, index.Read{})
 	if err != nil || answer.Matches[0].ID != "refund" || answer.Matches[0].Score <= 0 {
 		t.Errorf("got %+v, %v", answer.Matches, err)
 	}
@@ -185,7 +189,7 @@ func TestNamespaceFilterAndScopeNarrowTheSearch(t *testing.T) {
 	}
 	ask := func(q rag.Query, r index.Read) string {
 		q.Text, q.TopK = "the shop opens", 10
-		answer, err := s.Search(t.Context(), account, "shop", q, r)
+		answer, err := s.Search(t.Context(), payer, "shop", q, r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,11 +217,11 @@ func TestLongTextsAreStoredWholeAndReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	long := "one two three four five six seven eight nine ten"
-	receipt, err := s.Upsert(t.Context(), account, "notes", []rag.Text{{ID: "short", Text: "one"}, {ID: "long", Text: long}}, index.Scope{})
+	receipt, err := s.Upsert(t.Context(), payer, "notes", []rag.Text{{ID: "short", Text: "one"}, {ID: "long", Text: long}}, index.Scope{})
 	if err != nil || fmt.Sprint(receipt.Truncated) != "[{long 2}]" || receipt.Mutation.Changed != 2 || receipt.Mutation.ID == "" {
 		t.Errorf("got %+v, %v", receipt, err)
 	}
-	answer, err := s.Search(t.Context(), account, "notes", rag.Query{Text: long, TopK: 1}, index.Read{})
+	answer, err := s.Search(t.Context(), payer, "notes", rag.Query{Text: long, TopK: 1}, index.Read{})
 	if err != nil || answer.Dropped != 2 || answer.Matches[0].Text != long {
 		t.Errorf("got %+v, %v", answer, err)
 	}
@@ -243,7 +247,7 @@ func TestNothingOfARefusedBatchStays(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			batch := []rag.Text{{ID: "new", Text: "fine"}, test.last}
-			_, err := s.Upsert(t.Context(), account, "shop", batch, index.Scope{})
+			_, err := s.Upsert(t.Context(), payer, "shop", batch, index.Scope{})
 			if f := fault.As(err); f == nil || f.Reason != test.reason || len(f.Message) > 500 {
 				t.Errorf("got %v", err)
 			}
@@ -264,12 +268,12 @@ func TestBatchesHaveALimit(t *testing.T) {
 		return texts
 	}
 	for _, n := range []int{0, rag.MaxTexts + 1, 1000 * rag.MaxTexts} {
-		if _, err := s.Upsert(t.Context(), account, "shop", batch(n), index.Scope{}); fault.As(err) == nil || fault.As(err).Reason != rag.ReasonTexts {
+		if _, err := s.Upsert(t.Context(), payer, "shop", batch(n), index.Scope{}); fault.As(err) == nil || fault.As(err).Reason != rag.ReasonTexts {
 			t.Errorf("%d texts: got %v", n, err)
 		}
 	}
 	for _, n := range []int{rag.MaxTexts - 1, rag.MaxTexts} {
-		if _, err := s.Upsert(t.Context(), account, "shop", batch(n), index.Scope{}); err != nil {
+		if _, err := s.Upsert(t.Context(), payer, "shop", batch(n), index.Scope{}); err != nil {
 			t.Errorf("%d texts: %v", n, err)
 		}
 		if got := w.count("shop"); got != len(shop)+n {
@@ -282,8 +286,8 @@ func TestOtherWeightsAreRefusedWithBothNames(t *testing.T) {
 	w, _ := filled(t)
 	for _, other := range []embed.Embedder{newWords(minilm, "minilm-2"), newWords(embed.LexicalModel, "lexical-1")} {
 		s := w.service(other)
-		_, searching := s.Search(t.Context(), account, "shop", rag.Query{Text: "shop", TopK: 1}, index.Read{})
-		_, storing := s.Upsert(t.Context(), account, "shop", shop, index.Scope{})
+		_, searching := s.Search(t.Context(), payer, "shop", rag.Query{Text: "shop", TopK: 1}, index.Read{})
+		_, storing := s.Upsert(t.Context(), payer, "shop", shop, index.Scope{})
 		for _, err := range []error{searching, storing} {
 			f := fault.As(err)
 			if f == nil || f.Reason != llm.ReasonPinned || !strings.Contains(f.Message, "minilm-1") ||
@@ -300,7 +304,7 @@ func TestAnIndexGoesOnWithItsWeightsWhenBetterOnesAppear(t *testing.T) {
 	if _, weights, err := w.service(lexical).Create(t.Context(), account, rag.Definition{Name: "shop", Model: minilm}); err != nil || weights.Served != embed.LexicalModel || weights.Warning == "" {
 		t.Fatalf("got %+v, %v", weights, err)
 	}
-	receipt, err := w.service(lexical, newWords(minilm, "minilm-1")).Upsert(t.Context(), account, "shop", shop, index.Scope{})
+	receipt, err := w.service(lexical, newWords(minilm, "minilm-1")).Upsert(t.Context(), payer, "shop", shop, index.Scope{})
 	if err != nil || receipt.Embedded.Served != embed.LexicalModel || !strings.Contains(receipt.Embedded.Warning, "make a new index") {
 		t.Errorf("got %+v, %v", receipt.Embedded, err)
 	}
@@ -312,20 +316,20 @@ func TestAnIndexFromATextPresetIsBoundByItsFirstText(t *testing.T) {
 	if _, err := w.indexes.Create(t.Context(), account, vectorize.Definition{Name: "preset", Preset: bgeBase}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Search(t.Context(), account, "preset", rag.Query{Text: "anything", TopK: 1}, index.Read{}); err != nil {
+	if _, err := s.Search(t.Context(), payer, "preset", rag.Query{Text: "anything", TopK: 1}, index.Read{}); err != nil {
 		t.Errorf("search before the first text: %v", err)
 	}
 	if x, err := w.indexes.Describe(account, "preset"); err != nil || x.Fingerprint != "" {
 		t.Errorf("a search bound the index: %+v, %v", x, err)
 	}
-	if _, err := s.Upsert(t.Context(), account, "preset", shop, index.Scope{}); err != nil {
+	if _, err := s.Upsert(t.Context(), payer, "preset", shop, index.Scope{}); err != nil {
 		t.Fatal(err)
 	}
 	x, err := w.indexes.Describe(account, "preset")
 	if err != nil || x.Model != bgeBase || !strings.HasPrefix(x.Fingerprint, "minilm-1") {
 		t.Errorf("got %+v, %v", x, err)
 	}
-	if _, err := w.service(newWords(minilm, "minilm-2")).Upsert(t.Context(), account, "preset", shop, index.Scope{}); !fault.Is(err, fault.Conflict) {
+	if _, err := w.service(newWords(minilm, "minilm-2")).Upsert(t.Context(), payer, "preset", shop, index.Scope{}); !fault.Is(err, fault.Conflict) {
 		t.Errorf("other weights: got %v", err)
 	}
 }
@@ -340,8 +344,8 @@ func TestIndexesWithoutAModelOfOursTakeNoTexts(t *testing.T) {
 		if _, err := w.indexes.Create(t.Context(), account, d); err != nil {
 			t.Fatal(err)
 		}
-		_, storing := s.Upsert(t.Context(), account, name, shop, index.Scope{})
-		_, searching := s.Search(t.Context(), account, name, rag.Query{Text: "x", TopK: 1}, index.Read{})
+		_, storing := s.Upsert(t.Context(), payer, name, shop, index.Scope{})
+		_, searching := s.Search(t.Context(), payer, name, rag.Query{Text: "x", TopK: 1}, index.Read{})
 		for _, err := range []error{storing, searching} {
 			if f := fault.As(err); f == nil || f.Reason != rag.ReasonNoModel || !strings.Contains(f.Message, "nearside index create") {
 				t.Errorf("%s: got %v", name, err)
@@ -353,13 +357,13 @@ func TestIndexesWithoutAModelOfOursTakeNoTexts(t *testing.T) {
 func TestQuestionsHaveLimitsToo(t *testing.T) {
 	_, s := filled(t)
 	for text, ok := range map[string]bool{"": false, " \t": false, "x": true, strings.Repeat("x", rag.MaxQueryBytes): true, strings.Repeat("x", rag.MaxQueryBytes+1): false} {
-		_, err := s.Search(t.Context(), account, "shop", rag.Query{Text: text, TopK: 1}, index.Read{})
+		_, err := s.Search(t.Context(), payer, "shop", rag.Query{Text: text, TopK: 1}, index.Read{})
 		if (err == nil) != ok {
 			t.Errorf("a question of %d bytes: %v", len(text), err)
 		}
 	}
 	for topK, ok := range map[int]bool{0: false, 1: true, 100: true, 101: false} {
-		_, err := s.Search(t.Context(), account, "shop", rag.Query{Text: "x", TopK: topK}, index.Read{})
+		_, err := s.Search(t.Context(), payer, "shop", rag.Query{Text: "x", TopK: topK}, index.Read{})
 		if (err == nil) != ok {
 			t.Errorf("topK %d: %v", topK, err)
 		}
@@ -369,7 +373,7 @@ func TestQuestionsHaveLimitsToo(t *testing.T) {
 func TestUnknownIndexesAndModelsAreNamed(t *testing.T) {
 	w := newWorld(t)
 	s := w.service(newWords(minilm, "minilm-1"))
-	if _, err := s.Upsert(t.Context(), account, "nowhere", shop, index.Scope{}); !fault.Is(err, fault.NotFound) {
+	if _, err := s.Upsert(t.Context(), payer, "nowhere", shop, index.Scope{}); !fault.Is(err, fault.NotFound) {
 		t.Errorf("got %v", err)
 	}
 	if _, _, err := s.Create(t.Context(), account, rag.Definition{Name: "notes", Model: "@cf/x/y"}); fault.As(err) == nil || fault.As(err).Reason != llm.ReasonModel {
@@ -384,7 +388,7 @@ func TestACanceledUploadStoresNothing(t *testing.T) {
 	w, s := filled(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Upsert(ctx, account, "shop", []rag.Text{{ID: "new", Text: "x"}}, index.Scope{}); err == nil {
+	if _, err := s.Upsert(ctx, payer, "shop", []rag.Text{{ID: "new", Text: "x"}}, index.Scope{}); err == nil {
 		t.Error("a canceled upload was acknowledged")
 	}
 	if n := w.count("shop"); n != len(shop) {

@@ -9,6 +9,7 @@ import (
 	"nearside/index"
 	"nearside/index/filter"
 	"nearside/llm"
+	"nearside/llm/neuron"
 )
 
 // Query is a question in somebody's own words.
@@ -28,19 +29,19 @@ type Answer struct {
 	Embedded llm.Embedded
 }
 
-// Search finds the passages nearest in meaning to a question.
-func (s *Service) Search(ctx context.Context, account, name string, q Query, r index.Read) (Answer, error) {
+// Search finds the passages nearest in meaning to a question, which is embedded on the payer's bill.
+func (s *Service) Search(ctx context.Context, payer neuron.Payer, name string, q Query, r index.Read) (Answer, error) {
 	if strings.TrimSpace(q.Text) == "" {
 		return Answer{}, fault.For(ReasonText, "the query is empty; ask something")
 	}
 	if len(q.Text) > MaxQueryBytes {
 		return Answer{}, fault.For(ReasonText, "the query has %d bytes; at most %d are allowed", len(q.Text), MaxQueryBytes)
 	}
-	x, err := s.open(ctx, account, name)
+	x, err := s.open(ctx, payer.Account, name)
 	if err != nil {
 		return Answer{}, err
 	}
-	embedded, err := s.embed(ctx, account, x.Definition, []string{q.Text})
+	embedded, err := s.embed(ctx, payer, x.Definition, []string{q.Text})
 	if err != nil {
 		return Answer{}, err
 	}

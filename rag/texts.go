@@ -8,6 +8,7 @@ import (
 	"nearside/fault"
 	"nearside/index"
 	"nearside/llm"
+	"nearside/llm/neuron"
 )
 
 // Text is one passage to be stored.
@@ -35,23 +36,23 @@ type Receipt struct {
 	Embedded  llm.Embedded
 }
 
-// Upsert embeds the texts and adds or replaces their records wholly.
-func (s *Service) Upsert(ctx context.Context, account, name string, texts []Text, within index.Scope) (Receipt, error) {
+// Upsert embeds the texts, on the payer's bill, and adds or replaces their records wholly.
+func (s *Service) Upsert(ctx context.Context, payer neuron.Payer, name string, texts []Text, within index.Scope) (Receipt, error) {
 	if err := checkTexts(texts); err != nil {
 		return Receipt{}, err
 	}
-	x, err := s.open(ctx, account, name)
+	x, err := s.open(ctx, payer.Account, name)
 	if err != nil {
 		return Receipt{}, err
 	}
-	if err := s.bind(ctx, account, x); err != nil {
+	if err := s.bind(ctx, payer.Account, x); err != nil {
 		return Receipt{}, err
 	}
 	contents := make([]string, len(texts))
 	for i, t := range texts {
 		contents[i] = t.content()
 	}
-	embedded, err := s.embed(ctx, account, x.Definition, contents)
+	embedded, err := s.embed(ctx, payer, x.Definition, contents)
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -1,0 +1,276 @@
+package llm
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"nearside/fault"
+	"nearside/llm/backend"
+	"nearside/llm/chat"
+	"nearside/llm/neuron"
+)
+
+// ReasonLoRA is a call that wants a fine-tune.
+const ReasonLoRA fault.Reason = "model_lora"
+
+// Call says who asks which model.
+type Call struct {
+	neuron.Payer
+	ID           string // of the request: what an answer is named after
+	Model        string // an id of the catalogue, or an alias
+	RejectIfBusy bool   // rather an error at once than a place in a backend's queue
+}
+
+// context is ctx with what the call wants of backends.
+func (c Call) context(ctx context.Context) context.Context {
+	if c.RejectIfBusy {
+		return backend.RejectIfBusy(ctx)
+	}
+	return ctx
+}
+
+// Generated is how an answer came about.
+type Generated struct {
+	By
+	chat.End
+	Neurons neuron.Micro
+	Warning string // what the caller should know about the model, or ""
+}
+
+// Listener is told an answer while it comes.
+type Listener struct {
+	// Begin is called once, before the first piece: it is known who answers.
+	Begin func(Generated)
+	// Piece is called for every piece that says something. An error ends the call and is returned.
+	Piece func(chat.Piece) error
+}
+
+// Chat has a model that generates text answer piece by piece. The first backend
+// that can answers, and no other is asked once Begin was called. What was produced
+// is charged, also when the call is ended or fails midway; a call that fails
+// before anything costs nothing. When Chat returns, the charge is durable.
+func (r *Router) Chat(ctx context.Context, call Call, q *chat.Request, to Listener) (Generated, error) {
+	return r.generate(call.context(ctx), call, q, func(ctx context.Context, a attempt) error {
+		return a.chat(ctx, a.q, to)
+	})
+}
+
+// Complete has a model answer as a whole. An answer that is not the JSON that the
+// request wants is sent back once to be mended; both attempts are charged.
+func (r *Router) Complete(ctx context.Context, call Call, q *chat.Request) (*chat.Answer, Generated, error) {
+	var answer *chat.Answer
+	out, err := r.generate(call.context(ctx), call, q, func(ctx context.Context, a attempt) error {
+		var err error
+		answer, err = a.complete(ctx)
+		return err
+	})
+	return answer, out, err
+}
+
+// Price is what a call for text would cost, if its answer is as long as it may be.
+type Price struct {
+	Model              string // the one that would be asked first
+	Prompt, Completion int    // tokens, estimated
+	Neurons            neuron.Micro
+}
+
+// Price estimates what a call would cost. No model runs.
+func (r *Router) Price(ctx context.Context, call Call, q *chat.Request) (Price, error) {
+	f := r.fleet.Load()
+	m, err := f.model(call.Model, TextGeneration)
+	if err != nil {
+		return Price{}, err
+	}
+	q = bounded(m, q)
+	choices := f.choices(ctx, m, q)
+	if len(choices) == 0 {
+		return Price{}, nothingHere(m, nil)
+	}
+	p := Price{Model: choices[0].Model.ID, Prompt: chat.EstimateTokens(q), Completion: cmp.Or(q.MaxTokens, longestAnswer)}
+	p.Neurons = choices[0].Model.Tariff.Charge(neuron.Tokens(p.Prompt, 0, p.Completion))
+	return p, nil
+}
+
+// attempt is one model's try at answering a call.
+type attempt struct {
+	fleet *fleet
+	call  Call
+	model *Model
+	q     *chat.Request
+	out   *Generated // Usage adds up over everything that was asked
+}
+
+// generate finds the model, or those that @nearside/auto may pick, and has one of
+// them do the work on the payer's bill. Once an answer has begun, a failure is final.
+func (r *Router) generate(ctx context.Context, call Call, q *chat.Request, work func(context.Context, attempt) error) (out Generated, err error) {
+	f := r.fleet.Load()
+	m, err := f.model(call.Model, TextGeneration)
+	if err != nil {
+		return out, err
+	}
+	if q.LoRA != "" {
+		return out, fault.For(ReasonLoRA, "%s has no fine-tunes here, because no backend runs them; leave lora out", m.ID)
+	}
+	q = bounded(m, q)
+	failures := []error{}
+	for _, choice := range f.choices(ctx, m, q) {
+		if out, err = r.attempt(ctx, attempt{f, call, choice.Model, q, &Generated{Warning: choice.warning(m)}}, work); err == nil || !elsewhere(ctx, err) {
+			return out, err
+		}
+		failures = append(failures, err)
+	}
+	return out, allFailed(m, failures)
+}
+
+// attempt has one model do the work on the payer's bill.
+func (r *Router) attempt(ctx context.Context, a attempt, work func(context.Context, attempt) error) (Generated, error) {
+	estimate := neuron.Tokens(chat.EstimateTokens(a.q), 0, cmp.Or(a.q.MaxTokens, longestAnswer))
+	cost, err := r.charged(ctx, a.call.Payer, a.model, estimate, func() (neuron.Usage, error) {
+		err := work(ctx, a)
+		used := a.out.Usage
+		return neuron.Tokens(used.Prompt, used.Cached, used.Completion), err
+	})
+	a.out.Neurons = cost
+	return *a.out, err
+}
+
+// longestAnswer is the tokens reserved for an answer whose length nobody bounded.
+const longestAnswer = 1024
+
+// bounded returns q with a longest answer. What Cloudflare's models of the native
+// kind write is bounded unless the caller says otherwise; the others, which think
+// before they answer, may write what their context holds.
+func bounded(m *Model, q *chat.Request) *chat.Request {
+	if q.MaxTokens > 0 || m.Output != NativeOutput {
+		return q
+	}
+	with := *q
+	with.MaxTokens = chat.DefaultMaxTokens
+	return &with
+}
+
+// choices lists the models that may answer, best first: m itself, or of those
+// that its rules pick the ones that are here now.
+func (f *fleet) choices(ctx context.Context, m *Model, q *chat.Request) []Choice {
+	if !m.Auto {
+		return []Choice{{Model: m}}
+	}
+	ask := Ask{Task: TextGeneration, Input: chat.EstimateTokens(q), Output: q.MaxTokens}
+	if len(q.Tools) > 0 {
+		ask.Needs = append(ask.Needs, Tools)
+	}
+	for _, message := range q.Messages {
+		if len(message.Images) > 0 {
+			ask.Needs = append(ask.Needs, Vision)
+			break
+		}
+	}
+	here := f.survey(ctx)
+	return slices.DeleteFunc(f.catalogue.Choices(ask), func(c Choice) bool {
+		_, missing := here.Serves(c.Model)
+		return missing != nil
+	})
+}
+
+// warning is what the callers of m should know about the model that was chosen.
+func (c Choice) warning(m *Model) string {
+	if m.Auto {
+		return fmt.Sprintf("%s picked %s: %s", m.ID, c.Model.ID, c.Rule)
+	}
+	return m.Notice()
+}
+
+// elsewhere reports whether another model may be asked after the error of one.
+func elsewhere(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	var e *backend.Error
+	if errors.As(err, &e) {
+		return e.Elsewhere()
+	}
+	f := fault.As(err)
+	return f != nil && f.Reason == ReasonNoBackend
+}
+
+// chat asks for q and passes the answer on. The usage is added to the attempt's.
+func (a attempt) chat(ctx context.Context, q *chat.Request, to Listener) error {
+	before := a.out.Usage
+	by, err := ask(ctx, a.fleet, a.model, func(c backend.Chatter, by By) error {
+		a.out.By = by
+		end, begun, err := a.listen(ctx, c, by, q, to)
+		a.out.End = end
+		a.out.Usage = chat.Usage{
+			Prompt: before.Prompt + end.Usage.Prompt, Cached: before.Cached + end.Usage.Cached, Completion: before.Completion + end.Usage.Completion,
+		}
+		var e *backend.Error
+		if begun && errors.As(err, &e) && !e.Started {
+			started := *e
+			started.Started = true
+			return &started
+		}
+		return err
+	})
+	a.out.By = by
+	return err
+}
+
+// listen has one backend answer, and passes on what its pieces say.
+func (a attempt) listen(ctx context.Context, c backend.Chatter, by By, q *chat.Request, to Listener) (end chat.End, begun bool, err error) {
+	sieve := chat.NewSieve(q, a.call.ID, a.model.Can(Reasoning))
+	pass := func(p chat.Piece, err error) error {
+		if err != nil {
+			return err
+		}
+		if !begun {
+			begun = true
+			to.Begin(*a.out)
+		}
+		if p.Content == "" && p.Reasoning == "" && len(p.ToolCalls) == 0 {
+			return nil
+		}
+		return to.Piece(p)
+	}
+	end, err = c.Chat(ctx, by.Served, q, func(p chat.Piece) error { return pass(sieve.Piece(p)) })
+	if err != nil {
+		return end, begun, err
+	}
+	last, final, err := sieve.End(end)
+	if err != nil {
+		return end, begun, err
+	}
+	return final, begun, pass(last, nil)
+}
+
+// complete gathers an answer, and sees to it that it is the JSON that is wanted.
+func (a attempt) complete(ctx context.Context) (*chat.Answer, error) {
+	answer, err := a.gather(ctx, a.q)
+	if err != nil || a.q.Format == nil || len(answer.ToolCalls) > 0 {
+		return answer, err
+	}
+	object, why := a.q.Format.Check(answer.Content)
+	if why != nil {
+		if answer, err = a.gather(ctx, chat.Repair(a.q, answer.Content, why)); err != nil {
+			return answer, err
+		}
+		if object, why = a.q.Format.Check(answer.Content); why != nil {
+			return answer, chat.Unmet(why)
+		}
+	}
+	answer.Content = string(object)
+	return answer, nil
+}
+
+// gather asks for q and returns the answer as a whole, with the usage of the attempt so far.
+func (a attempt) gather(ctx context.Context, q *chat.Request) (*chat.Answer, error) {
+	answer := &chat.Answer{}
+	err := a.chat(ctx, q, Listener{
+		Begin: func(Generated) {},
+		Piece: func(p chat.Piece) error { answer.Add(p); return nil },
+	})
+	answer.End = a.out.End
+	return answer, err
+}

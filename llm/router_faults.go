@@ -1,0 +1,90 @@
+package llm
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"nearside/fault"
+	"nearside/llm/backend"
+)
+
+// Reasons of the faults of backends.
+const (
+	ReasonBusy    fault.Reason = "model_busy"    // every backend of the model has all the calls it takes
+	ReasonSlow    fault.Reason = "model_slow"    // nothing came in time
+	ReasonBroken  fault.Reason = "model_broken"  // the backend answered with a fault of its own
+	ReasonRefused fault.Reason = "model_refused" // the backend does not take the input
+	ReasonUnable  fault.Reason = "model_unable"  // no backend here does such a thing
+)
+
+// failed is the fault of a call that one backend ended.
+func failed(m *Model, e *backend.Error) error {
+	f := &fault.Error{Kind: fault.Unavailable, Reason: ReasonBroken, Message: fmt.Sprintf("%s: %s, which answers for it, failed: %s", m.ID, e.Backend, e.Message)}
+	switch e.Kind {
+	case backend.Refused:
+		f.Kind, f.Reason = fault.Invalid, ReasonRefused
+		f.Message = fmt.Sprintf("AiError: Bad input: Error: %s does not take it for %s: %s", e.Backend, m.ID, e.Message)
+	case backend.Busy:
+		f.Kind, f.Reason = fault.Busy, ReasonBusy
+		f.Message = fmt.Sprintf("Capacity temporarily exceeded, please try again. (%s, which answers for %s: %s)", e.Backend, m.ID, e.Message)
+	case backend.Slow:
+		f.Kind, f.Reason = fault.Canceled, ReasonSlow
+	case backend.Unable:
+		f.Kind, f.Reason = fault.Unsupported, ReasonUnable
+	case backend.Missing, backend.Unreachable:
+		f.Reason = ReasonNoBackend
+	}
+	f.RetryAfter = e.RetryAfter
+	return f.Because(e)
+}
+
+// telling ranks kinds of errors by how much they say about a call that nobody
+// answered: one that is busy may answer in a moment, one that lacks the model will not.
+var telling = []backend.Kind{backend.Busy, backend.Slow, backend.Broken, backend.Unreachable, backend.Unable, backend.Missing}
+
+// nobody is the fault of a call that no backend here answered.
+func nobody(m *Model, skipped []Skipped) error {
+	for _, kind := range telling[:3] {
+		for _, s := range skipped {
+			var e *backend.Error
+			if errors.As(s.Why, &e) && e.Kind == kind {
+				return failed(m, e)
+			}
+		}
+	}
+	return nothingHere(m, skipped)
+}
+
+// nothingHere is the fault of a model that no backend here can answer for. It
+// names those that could.
+func nothingHere(m *Model, skipped []Skipped) error {
+	needed := make([]string, len(m.Backends))
+	for i, b := range m.Backends {
+		needed[i] = b.String()
+	}
+	tried := ""
+	if len(skipped) > 0 {
+		why := make([]string, len(skipped))
+		for i, s := range skipped {
+			why[i] = s.String()
+		}
+		tried = " Of those that are set up: " + strings.Join(why, "; ") + "."
+	}
+	return &fault.Error{Kind: fault.Unavailable, Reason: ReasonNoBackend, Message: fmt.Sprintf(
+		"%s is in the catalogue, but nothing here can answer for it: it needs %s.%s `nearside models list` shows which models answer, and what the others lack",
+		m.ID, strings.Join(needed, " or "), tried)}
+}
+
+// allFailed is the fault of a call that none of the models it may go to answered.
+func allFailed(m *Model, failures []error) error {
+	switch len(failures) {
+	case 0:
+		return nothingHere(m, nil)
+	case 1:
+		return failures[0]
+	}
+	f := fault.New(fault.Unavailable, "%s found nobody to answer: %s", m.ID, errors.Join(failures...))
+	f.Reason = ReasonNoBackend
+	return f
+}
