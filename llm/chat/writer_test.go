@@ -308,7 +308,7 @@ func randomPieces(r *rand.Rand) []chat.Piece {
 
 func TestAStreamSaysWhatTheObjectSays(t *testing.T) {
 	r := random(t)
-	for range 2000 {
+	for range 500 {
 		raw, reasoning := randomPieces(r), r.IntN(2) == 0
 		pieces, end := sift(t, weather, reasoning, raw...)
 		end.Usage = chat.Usage{Prompt: r.IntN(100), Completion: r.IntN(100)}
