@@ -35,8 +35,9 @@ type Found struct {
 
 // Chatter generates text.
 type Chatter interface {
-	// Chat answers a request piece by piece. An error of yield ends the call and is
-	// returned as it is. The End counts what was produced even when the call failed midway.
+	// Chat answers a request piece by piece. A piece with nothing in it shows that the
+	// backend is at work. An error of yield ends the call and is returned as it is. The
+	// End counts what was produced even when the call failed midway.
 	Chat(ctx context.Context, model string, q *chat.Request, yield func(chat.Piece) error) (chat.End, error)
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+
+	"nearside/llm/chat"
 )
 
 // Limits of a Guard that are used where a field is 0. Both time-outs are long,
@@ -242,7 +244,7 @@ func (g *Guard) attempt(ctx context.Context, model string, first time.Duration, 
 	defer cancel(nil)
 	stop := context.AfterFunc(g.life, func() { cancel(ErrClosed) })
 	defer stop()
-	w := &watch{between: g.limits.BetweenTokens, timer: time.AfterFunc(first, func() { cancel(errSilent) })}
+	w := &watch{patience: first, between: g.limits.BetweenTokens, timer: time.AfterFunc(first, func() { cancel(errSilent) })}
 	defer w.timer.Stop()
 	err := do(inner, w)
 	switch cause := context.Cause(inner); {
@@ -270,20 +272,24 @@ func (g *Guard) attempt(ctx context.Context, model string, first time.Duration, 
 
 // watch ends a call that stays silent. The time its caller takes over a piece does not count.
 type watch struct {
-	timer    *time.Timer // cancels the call
+	timer    *time.Timer   // cancels the call
+	patience time.Duration // for the next piece
 	between  time.Duration
 	started  bool  // a piece was given out
 	unwanted error // of yield
 }
 
-// pass hands a piece on.
-func (w *watch) pass(yield func() error) error {
+// pass hands a piece on. One with nothing in it only shows that the backend lives.
+func (w *watch) pass(p chat.Piece, yield func(chat.Piece) error) error {
 	if !w.timer.Stop() {
 		return errSilent
 	}
-	w.started = true
-	if w.unwanted = yield(); w.unwanted == nil {
-		w.timer.Reset(w.between)
+	if p.Content != "" || p.Reasoning != "" || len(p.ToolCalls) > 0 {
+		w.started, w.patience = true, w.between
+		w.unwanted = yield(p)
+	}
+	if w.unwanted == nil {
+		w.timer.Reset(w.patience)
 	}
 	return w.unwanted
 }

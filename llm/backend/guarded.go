@@ -15,16 +15,14 @@ func (g *Guard) List(ctx context.Context) (found []Found, err error) {
 	return found, err
 }
 
-// Chat is the backend's, if it is a Chatter.
+// Chat is the backend's, if it is a Chatter. Pieces with nothing in them are not given out.
 func (g *Guard) Chat(ctx context.Context, model string, q *chat.Request, yield func(chat.Piece) error) (end chat.End, err error) {
 	c, err := able[Chatter](g, model, "generate text")
 	if err != nil {
 		return end, err
 	}
 	err = g.call(ctx, model, func(ctx context.Context, w *watch) (err error) {
-		end, err = c.Chat(ctx, model, q, func(p chat.Piece) error {
-			return w.pass(func() error { return yield(p) })
-		})
+		end, err = c.Chat(ctx, model, q, func(p chat.Piece) error { return w.pass(p, yield) })
 		return err
 	})
 	return end, err

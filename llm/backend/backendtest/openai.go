@@ -37,9 +37,11 @@ func (c *call) find(name string) (Model, bool) {
 	return m, ok
 }
 
+// openaiChat answers /v1/chat/completions and /v1/completions, as a stream if the request wants one.
 func openaiChat(c *call) {
 	var q struct {
 		Model    string
+		Prompt   string
 		Messages []struct{ Content json.RawMessage }
 		Stream   bool
 		Options  struct {
@@ -53,7 +55,7 @@ func openaiChat(c *call) {
 	if !ok {
 		return
 	}
-	prompt := ""
+	prompt := q.Prompt
 	for _, message := range q.Messages {
 		prompt += " " + contentOf(message.Content)
 	}
@@ -80,7 +82,11 @@ func (c *call) openaiStream(m Model, answer Answer, usage map[string]any) {
 	c.w.WriteHeader(http.StatusOK)
 	frame := func(v any) { c.frame(append(append([]byte("data: "), encode(v)...), "\n\n"...)) }
 	chunk := func(delta map[string]any, reason any) {
-		frame(openaiBody(m, "chat.completion.chunk", map[string]any{"index": 0, "delta": delta, "finish_reason": reason}))
+		choice := map[string]any{"index": 0, "delta": delta, "finish_reason": reason}
+		if strings.HasSuffix(c.r.URL.Path, "/v1/completions") {
+			choice = map[string]any{"index": 0, "text": delta["content"], "finish_reason": reason}
+		}
+		frame(openaiBody(m, "chat.completion.chunk", choice))
 	}
 	for i, part := range answer.parts(c.lie) {
 		if c.lie == ErrorFrame && c.frames == 2 {

@@ -72,6 +72,7 @@ type Server struct {
 	answers  []Answer
 	lie      Lie
 	lies     int // calls that are still lied to; negative: all
+	lacking  map[string]bool // paths
 	requests []Request
 	conns    map[net.Conn]bool
 }
@@ -80,7 +81,7 @@ type Server struct {
 func New(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{
-		t: t, address: "127.0.0.1:0", conns: map[net.Conn]bool{},
+		t: t, address: "127.0.0.1:0", conns: map[net.Conn]bool{}, lacking: map[string]bool{},
 		models:  []Model{{Name: "chat"}, {Name: "embed"}},
 		answers: []Answer{{Pieces: []string{"The", " sky", " is", " blue", "."}}},
 	}
@@ -135,6 +136,15 @@ func (s *Server) Remove(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.models = slices.DeleteFunc(s.models, func(m Model) bool { return m.Name == name })
+}
+
+// Lack has the server answer 404 at the paths, such as /v1/rerank.
+func (s *Server) Lack(paths ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, path := range paths {
+		s.lacking[path] = true
+	}
 }
 
 // Answer sets what the next chats are answered with, one after the other; the last stays.
@@ -201,14 +211,23 @@ func (s *Server) routes() http.Handler {
 		"POST /api/embed":               ollamaEmbed,
 		"GET /v1/models":                openaiModels,
 		"POST /v1/chat/completions":     openaiChat,
+		"POST /v1/completions":          openaiChat,
 		"POST /v1/embeddings":           openaiEmbed,
 		"POST /v1/rerank":               openaiRerank,
 		"POST /rerank":                  openaiRerank,
 		"POST /v1/audio/transcriptions": openaiTranscribe,
+		"POST /v1/audio/translations":   openaiTranscribe,
 		"POST /v1/audio/speech":         openaiSpeak,
 		"POST /v1/images/generations":   openaiPaint,
 	} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { handle(s.receive(w, r)) })
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			c := s.receive(w, r)
+			if s.lacks(r.URL.Path) {
+				http.NotFound(w, r)
+				return
+			}
+			handle(c)
+		})
 	}
 	return mux
 }
@@ -223,6 +242,12 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) *call {
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, Request{r.Method, r.URL.Path, r.Header.Clone(), body})
 	return &call{w: w, r: r, body: body, server: s, gone: s.gone}
+}
+
+func (s *Server) lacks(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lacking[path]
 }
 
 // model returns the model with the name, with or without Ollama's ":latest".

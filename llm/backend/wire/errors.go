@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -60,6 +61,12 @@ const (
 // TooLong reports whether an error says that an input does not fit into the model's context.
 func TooLong(err *backend.Error) bool { return err.Kind == backend.Refused && err.Message == tooLong }
 
+// errNoPath is the cause of the error of a path that the server does not have.
+var errNoPath = errors.New("no such path")
+
+// NoPath reports whether an error says that the server lacks the path, and with it the task.
+func NoPath(err error) bool { return errors.Is(err, errNoPath) }
+
 // Reported returns the error that a server reported in the given words.
 // The status is 0 if it came in the middle of a stream.
 func (c *Client) Reported(model string, status int, words string) *backend.Error {
@@ -80,7 +87,7 @@ func (c *Client) byStatus(model string, status int) *backend.Error {
 	case status == 0:
 		return c.Error(model, backend.Broken, nil, "it reported an error in the middle of its answer; the server's log says which")
 	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status == http.StatusNotImplemented:
-		return c.Error(model, backend.Unable, nil, "%s has nothing at the path for this task (status %d)", c.Host(), status)
+		return c.Error(model, backend.Unable, errNoPath, "%s has nothing at the path for this task (status %d)", c.Host(), status)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return c.Error(model, backend.Unable, nil, "%s wants another key than it was given (status %d); key_env of the backend in models.yaml names the variable that holds it", c.Host(), status)
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:

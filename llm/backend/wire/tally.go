@@ -54,6 +54,9 @@ func (t *Tally) Add(p chat.Piece) error {
 	return t.Yield(p)
 }
 
+// Alive shows that the backend is at work on a piece that is not whole yet.
+func (t *Tally) Alive() error { return t.Yield(chat.Piece{}) }
+
 func (t *Tally) settle() {
 	t.tokens += chat.EstimateText(t.text.String())
 	t.text.Reset()

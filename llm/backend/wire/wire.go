@@ -79,6 +79,9 @@ func (c *Client) Name() string { return c.name }
 // Host is where the program is: host and port.
 func (c *Client) Host() string { return c.base.Host }
 
+// Base is the URL that paths are joined to.
+func (c *Client) Base() string { return c.base.String() }
+
 // Close drops the connections that nobody uses.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
