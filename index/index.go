@@ -186,8 +186,6 @@ const (
 	PlanScan  Plan = "scan"  // every matching vector was compared
 	PlanCodes Plan = "codes" // every matching code was compared, and the vectors of those that may be among the nearest
 	PlanGraph Plan = "graph" // a walk through the graph
-	// PlanFiltered is a walk that goes from match to match, through their neighbours that do not match.
-	PlanFiltered Plan = "filtered-graph"
 )
 
 // Explain says how an answer was made.

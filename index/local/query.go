@@ -56,7 +56,7 @@ func (s *store) nearest(ctx context.Context, v *view, vector []float32, q index.
 	}
 	if s.builder != nil && !q.Exact {
 		s.noteAsked(v, vector, q.TopK, matching)
-		a := asking{store: s, view: v, vector: vector, k: min(q.TopK, e.Matching), effort: s.effort(q), matching: matching, explain: e}
+		a := asking{store: s, view: v, vector: vector, k: min(q.TopK, e.Matching), effort: s.effort(q), fixed: q.EF > 0, matching: matching, explain: e}
 		if hits, ok, err := a.approximately(ctx); ok || err != nil {
 			return hits, err
 		}

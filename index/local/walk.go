@@ -20,7 +20,6 @@ type walk struct {
 	near     []candidate // what a walk found, to be scored; the nearest by their codes first
 	list     []slot      // to be scanned
 	dense    []uint64    // a bit for each slot that matches
-	seeds    []uint32
 }
 
 // walks are kept for the queries to come.
@@ -47,6 +46,7 @@ type asking struct {
 	vector   []float32
 	k        int             // how many records are wanted; no more than match
 	effort   int             // ef that the query or the index asks for
+	fixed    bool            // it is the query
 	matching *roaring.Bitmap // the records that match; view.alive if all do
 	explain  *index.Explain
 }
@@ -101,17 +101,13 @@ func (a *asking) list(ctx context.Context, c *cover, w *walk, upTo slot) (ok boo
 	case byScan:
 		return false, nil
 	case byWalk:
-		ok = a.listByPlainWalk(c, w, upTo, ef)
-	case through:
+		if a.explain.Matching == a.view.count {
+			ok = a.listByPlainWalk(c, w, upTo, ef)
+			break
+		}
 		w.mark(a.matching)
-		ok = a.listByWalk(w, upTo, ef, index.PlanGraph, func(ef int) []hnsw.Candidate {
+		ok = a.listByWalk(w, upTo, ef, func(ef int) []hnsw.Candidate {
 			return c.graph.SearchThrough(&w.searcher, a.vector, ef, w.dense)
-		})
-	case within:
-		w.mark(a.matching)
-		w.seed(a.matching, a.explain.Matching)
-		ok = a.listByWalk(w, upTo, ef, index.PlanFiltered, func(ef int) []hnsw.Candidate {
-			return c.graph.SearchWithin(&w.searcher, a.vector, ef, w.dense, w.seeds)
 		})
 	}
 	if ok {
@@ -143,17 +139,17 @@ func (a *asking) listByPlainWalk(c *cover, w *walk, upTo slot, ef int) bool {
 	if known := a.builder.recall.state.Load(); known != nil {
 		a.explain.Recall = known.Mean
 	}
-	return a.listByWalk(w, upTo, ef, index.PlanGraph, func(ef int) []hnsw.Candidate {
+	return a.listByWalk(w, upTo, ef, func(ef int) []hnsw.Candidate {
 		return c.graph.Search(&w.searcher, a.vector, ef)
 	})
 }
 
 // listByWalk lists what a walk finds, and the tail. It reports false if that is too
 // little, however far the walk goes.
-func (a *asking) listByWalk(w *walk, upTo slot, ef int, plan index.Plan, find func(ef int) []hnsw.Candidate) bool {
+func (a *asking) listByWalk(w *walk, upTo slot, ef int, find func(ef int) []hnsw.Candidate) bool {
 	e, want := a.explain, rescored(a.k)
-	e.Plan, e.EF = plan, max(want, ef)
-	w.searcher.Bounded = want
+	e.Plan, e.EF = index.PlanGraph, max(want, ef)
+	w.searcher.Wanted = want
 	w.listTail(a.matching, upTo)
 	e.Tail = len(w.list)
 	for ; ; e.EF *= 2 {
@@ -185,19 +181,6 @@ func (w *walk) mark(matching *roaring.Bitmap) {
 	clear(w.dense)
 	matching.WriteDenseTo(w.dense)
 }
-
-// seed picks matching slots for a walk to begin at, evenly spread.
-func (w *walk) seed(matching *roaring.Bitmap, n int) {
-	w.seeds = w.seeds[:0]
-	for i := range min(n, seeds) {
-		if at, err := matching.Select(uint32(i * n / min(n, seeds))); err == nil {
-			w.seeds = append(w.seeds, at)
-		}
-	}
-}
-
-// seeds is where a walk from match to match begins, beside the place where all do.
-const seeds = 16
 
 // take lists the nearest candidates below upTo that count, at most so many.
 func (w *walk) take(found []hnsw.Candidate, most int, upTo slot, counts func(slot) bool) {

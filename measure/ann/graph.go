@@ -65,6 +65,7 @@ func insertAll(ctx context.Context, graph *hnsw.Graph, rows Matrix, workers int)
 // Search implements Engine: a walk over codes, of which a few more than k are compared in float32.
 func (g *bareGraph) Search(_ context.Context, query []float32, k, ef int, rows []uint32) ([]uint32, Cost, error) {
 	more := k + max(2, k/5)
+	g.searcher.Wanted = more
 	found := g.graph.Search(&g.searcher, query, max(ef, more))
 	g.list = g.list[:0]
 	for _, c := range found[:min(more, len(found))] {

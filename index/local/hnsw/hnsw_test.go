@@ -265,12 +265,10 @@ func TestASearchAllocatesNothing(t *testing.T) {
 	vectors := mixture(t, 1000, 64, 10)
 	m := build(t, index.Cosine, vectors, 1, hnsw.Options{})
 	matching := bitsOf(m.every(func(slot uint32) bool { return slot%3 == 0 }), len(vectors))
-	seeds := []uint32{0, 3, 6}
 	var s hnsw.Searcher
 	for name, search := range map[string]func(q []float32){
 		"Search":        func(q []float32) { m.graph.Search(&s, q, 64) },
 		"SearchThrough": func(q []float32) { m.graph.SearchThrough(&s, q, 64, matching) },
-		"SearchWithin":  func(q []float32) { m.graph.SearchWithin(&s, q, 64, matching, seeds) },
 	} {
 		for _, q := range vectors {
 			search(q)

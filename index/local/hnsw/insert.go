@@ -68,7 +68,7 @@ func (g *Graph) connect(in *Inserter, node uint32) {
 func (g *Graph) choose(in *Inserter, node uint32, level int) int {
 	s := &in.Searcher
 	s.query.SetCode(&g.codec, g.code(node), g.nodes.terms[node])
-	s.accept, s.blur = g.accept(nil), g.blur.Load()
+	s.toTheEnd(g)
 	_, top, ok := g.start()
 	if !ok {
 		return -1

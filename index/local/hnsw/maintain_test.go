@@ -167,7 +167,6 @@ func TestWhatIsKilledIsInNoAnswer(t *testing.T) {
 			for name, found := range map[string][]hnsw.Candidate{
 				"Search":        slices.Clone(c.made.graph.Search(&s, q, 40)),
 				"SearchThrough": slices.Clone(c.made.graph.SearchThrough(&s, q, 40, all)),
-				"SearchWithin":  slices.Clone(c.made.graph.SearchWithin(&s, q, 40, all, []uint32{0, 1, 2})),
 			} {
 				if len(found) != 40 {
 					t.Fatalf("%s, %s: %d candidates of 800, want 40", metric, name, len(found))

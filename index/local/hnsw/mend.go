@@ -48,7 +48,7 @@ func (g *Graph) lostMuch(node uint32) bool {
 // around returns what a walk finds near a node that may be linked already, to whose code the query is set: living
 // nodes but itself, and of a set if it is not nil, the nearest first.
 func (g *Graph) around(s *Searcher, node uint32, among func(uint32) bool) []entry {
-	s.accept, s.blur = g.accept(nil), g.blur.Load()
+	s.toTheEnd(g)
 	for _, fromTop := range []bool{true, false} { // the higher levels may lead to the node, or to others that are not in the set
 		at, _, ok := g.start()
 		if ok && fromTop {

@@ -9,14 +9,15 @@ import (
 	"nearside/index/local/vek"
 )
 
-// atOnce is the most nodes that are compared at once: two lists of links (bridge).
-const atOnce = 2 * (2 * MaxM)
+// atOnce is the most nodes that are compared at once: a list of links, and one.
+const atOnce = 2*MaxM + 1
 
 // A Searcher is the memory of one search at a time. It serves any graph, and is
 // kept for the searches to come.
 type Searcher struct {
-	// Bounded is how many candidates, the nearest by their keys, are told with a bound; the caller sets it.
-	Bounded int
+	// Wanted is how many candidates, the nearest by their keys, the caller is after. Those are told
+	// with a bound, and a walk that has long found nothing nearer than the last of them ends. 0: all, and none has a bound.
+	Wanted int
 
 	query   quant.Query
 	visited visited
@@ -30,6 +31,8 @@ type Searcher struct {
 	uppers [atOnce]int32
 	blur   *quant.Blur // nil: whole codes are compared
 
+	patience int // hops without one of those wanted after which a walk ends
+
 	counts Counts
 }
 
@@ -38,7 +41,7 @@ type Candidate struct {
 	Slot  uint32
 	Node  uint32
 	Key   int32   // see quant: the lowest is the nearest
-	Lower float64 // of the number by which the vector is ranked (quant.Query.Bounds); -Inf if the candidate is not one of those bounded
+	Lower float64 // of the number by which the vector is ranked (quant.Query.Bounds); -Inf if the candidate is not one of those wanted
 }
 
 // Counts says what a search did: the same on every machine.
@@ -61,12 +64,27 @@ func (g *Graph) Search(s *Searcher, query []float32, ef int) []Candidate {
 	return g.SearchThrough(s, query, ef, nil)
 }
 
+// patienceShare is the share of ef, one in so many, that a walk goes on hops that find none of those
+// wanted. At recalls from .95 to .995 walks that so end compare 5 to 8 % fewer codes on lid768, 2 to 8 % on
+// gmm128, and as many where queries are unlike the vectors; with a third or less of ef it is more there.
+const patienceShare = 2
+
 // begin readies s for a search of a graph, within some slots if matching is not nil.
 func (s *Searcher) begin(g *Graph, query []float32, ef int, matching []uint64) {
 	s.query.Set(&g.codec, query)
 	s.pool.reset(max(ef, 1), anyTies)
-	s.accept = g.accept(matching)
-	s.blur, s.counts = g.blur.Load(), Counts{}
+	s.toTheEnd(g)
+	s.counts = Counts{}
+	if matching != nil {
+		s.accept = g.accept(matching)
+	} else if s.Wanted > 0 {
+		s.patience = ef / patienceShare
+	}
+}
+
+// toTheEnd readies s for walks among all nodes that end where there is nothing left to follow.
+func (s *Searcher) toTheEnd(g *Graph) {
+	s.accept, s.blur, s.patience = g.accept(nil), g.blur.Load(), math.MaxInt
 }
 
 // enter makes a node part of the pool.
@@ -92,7 +110,7 @@ func (s *Searcher) answer(g *Graph) []Candidate {
 			s.found = append(s.found, Candidate{Slot: slot, Node: e.node(), Key: e.key(), Lower: math.Inf(-1)})
 		}
 	}
-	s.bound(g, s.found[:min(s.Bounded, len(s.found))])
+	s.bound(g, s.found[:min(s.Wanted, len(s.found))])
 	return s.found
 }
 
@@ -163,10 +181,11 @@ func (s *Searcher) gather(list []uint32) int {
 	return n
 }
 
-// walk follows the links of the nearest entry of the pool that was not expanded, until there is none.
+// walk follows the links of the nearest entry of the pool that was not expanded, until there
+// is none, or the pool is full and none of the last hops found one of those wanted.
 func (g *Graph) walk(s *Searcher, level int) {
-	p := &s.pool
-	for next := 0; next < len(p.entries); {
+	p, idle := &s.pool, 0
+	for next := 0; next < len(p.entries) && idle <= s.patience; {
 		e := p.entries[next]
 		if e&expanded != 0 {
 			next++
@@ -175,23 +194,22 @@ func (g *Graph) walk(s *Searcher, level int) {
 		p.entries[next] = e | expanded
 		next++
 		s.counts.Hops++
-		n := s.reach(g, g.links(e.node(), level))
+		if p.limit() != farthest {
+			idle++
+		}
+		n := s.gather(g.links(e.node(), level))
 		if n == 0 {
 			continue
 		}
 		if level == 0 && next < len(p.entries) {
 			g.prefetchLinks(p.entries[next].node())
 		}
-		next = min(next, s.take(s.entering(g, n)))
+		first := s.take(s.entering(g, n))
+		if first < s.Wanted {
+			idle = 0
+		}
+		next = min(next, first)
 	}
-}
-
-// reach sets at to what a walk goes to from a list of links, and returns how many those are.
-func (s *Searcher) reach(g *Graph, list []uint32) int {
-	if s.accept.only {
-		return s.bridge(g, list)
-	}
-	return s.gather(list)
 }
 
 // entering compares the first n nodes of at and returns their keys, or those of the
