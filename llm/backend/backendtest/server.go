@@ -71,7 +71,7 @@ type Server struct {
 	models   []Model
 	answers  []Answer
 	lie      Lie
-	lies     int // calls that are still lied to; negative: all
+	lies     int             // calls that are still lied to; negative: all
 	lacking  map[string]bool // paths
 	requests []Request
 	conns    map[net.Conn]bool
