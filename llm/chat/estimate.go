@@ -58,11 +58,26 @@ func estimateCalls(calls []ToolCall) int {
 //	its bytes in UTF-8 for anything else, such as emoji: no vocabulary needs more
 func EstimateText(s string) int {
 	sum := 0
-	for _, r := range s {
+	for i := 0; i < len(s); {
+		if c := s[i]; c < utf8.RuneSelf { // most texts are of these
+			sum += int(asciiTwelfths[c])
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
 		sum += twelfths(r)
+		i += size
 	}
 	return (sum + 11) / 12
 }
+
+// asciiTwelfths has the weights of ASCII.
+var asciiTwelfths = func() (weights [utf8.RuneSelf]uint8) {
+	for c := range weights {
+		weights[c] = uint8(twelfths(rune(c)))
+	}
+	return weights
+}()
 
 // twelfths is the weight of a character, in twelfths of a token.
 func twelfths(r rune) int {

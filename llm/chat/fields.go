@@ -17,7 +17,7 @@ func badInput(format string, args ...any) *fault.Error {
 	return fault.For(ReasonInput, "AiError: Bad input: Error: "+format, args...)
 }
 
-// reader reads a body. It keeps the first fault and reads on, so that what a
+// reader reads a body, which is valid JSON. It keeps the first fault and reads on, so that what a
 // body has can be written down as a list; whoever began looks at fault in the end.
 type reader struct{ fault *fault.Error }
 
@@ -53,17 +53,18 @@ func readBody(body []byte) object {
 	r := &reader{}
 	if !json.Valid(body) {
 		r.refuse("the body is not JSON")
+		return object{reader: r}
 	}
-	return r.object("", body)
+	return r.object("", bytes.TrimSpace(body))
 }
 
 // object returns a value as an object, which is empty if it is none.
 func (r *reader) object(path string, raw json.RawMessage) object {
-	o := object{reader: r, path: path}
-	if typeOf(raw) != "object" || json.Unmarshal(raw, &o.fields) != nil {
+	if typeOf(raw) != "object" {
 		r.mismatch(shown(path), raw, "object")
+		return object{reader: r, path: path}
 	}
-	return o
+	return object{r, path, members(raw)}
 }
 
 // shown is the path as messages have it: the body itself is '/'.
@@ -109,11 +110,11 @@ func (o object) text(key string) string {
 
 // textAt returns a value as a string.
 func (r *reader) textAt(path string, raw json.RawMessage) string {
-	var s string
-	if typeOf(raw) != "string" || json.Unmarshal(raw, &s) != nil {
+	if typeOf(raw) != "string" {
 		r.mismatch(path, raw, "string")
+		return ""
 	}
-	return s
+	return unquote(raw)
 }
 
 // name returns a string that must be there and say something.
@@ -146,11 +147,11 @@ func (o object) flag(key string) *bool {
 	if raw == nil {
 		return nil
 	}
-	var b bool
-	if json.Unmarshal(raw, &b) != nil {
+	if typeOf(raw) != "boolean" {
 		o.mismatch(o.at(key), raw, "boolean")
 		return nil
 	}
+	b := raw[0] == 't'
 	return &b
 }
 
@@ -166,11 +167,11 @@ func (o object) number(key string, least, most float64) *float64 {
 	if raw == nil {
 		return nil
 	}
-	var x float64
-	if typeOf(raw) != "number" || json.Unmarshal(raw, &x) != nil {
+	if typeOf(raw) != "number" {
 		o.mismatch(o.at(key), raw, "number")
 		return nil
 	}
+	x := floatOf(raw)
 	switch {
 	case x < least:
 		o.refuse("'%s' must be >= %s, and is %s", o.at(key), decimal(least), short(raw))
@@ -245,30 +246,31 @@ func (o object) list(key string) []json.RawMessage {
 
 // listAt returns the elements of a value that is an array.
 func (r *reader) listAt(path string, raw json.RawMessage) []json.RawMessage {
-	var list []json.RawMessage
-	if typeOf(raw) != "array" || json.Unmarshal(raw, &list) != nil {
+	if typeOf(raw) != "array" {
 		r.mismatch(path, raw, "array")
+		return nil
 	}
-	return list
+	return elements(raw)
 }
 
 // element is the path of an element of an array.
 func element(path string, i int) string { return fmt.Sprintf("%s/%d", path, i) }
 
-// typeOf names the JSON type of a valid value.
+// typeOf names the JSON type of a valid value without white space around it.
 func typeOf(raw json.RawMessage) string {
-	switch trimmed := bytes.TrimLeft(raw, " \t\r\n"); {
-	case len(trimmed) == 0:
+	if len(raw) == 0 {
 		return "nothing"
-	case trimmed[0] == '{':
+	}
+	switch raw[0] {
+	case '{':
 		return "object"
-	case trimmed[0] == '[':
+	case '[':
 		return "array"
-	case trimmed[0] == '"':
+	case '"':
 		return "string"
-	case trimmed[0] == 't', trimmed[0] == 'f':
+	case 't', 'f':
 		return "boolean"
-	case trimmed[0] == 'n':
+	case 'n':
 		return "null"
 	default:
 		return "number"

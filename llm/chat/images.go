@@ -7,19 +7,26 @@ import (
 	"strings"
 )
 
-// ParseImage reads a picture: a data URI, or an array of its bytes. The path says
-// where raw stands in the body. Nothing is fetched: an address is refused.
+// ParseImage reads a picture: a data URI, base64 alone, or an array of its bytes.
+// The path says where raw stands in the body. Nothing is fetched: an address is refused.
 func ParseImage(path string, raw json.RawMessage) (Image, error) {
 	r := &reader{}
-	image := r.image(path, raw)
+	if !json.Valid(raw) {
+		return Image{}, badInput("'%s' is not JSON", path)
+	}
+	image := r.image(path, bytes.TrimSpace(raw))
 	return image, r.err()
 }
 
-// image reads a data URI, or an array of bytes.
+// image reads a data URI, base64 alone, or an array of bytes.
 func (r *reader) image(path string, raw json.RawMessage) Image {
 	switch typeOf(raw) {
 	case "string":
-		return r.dataURI(path, r.textAt(path, raw))
+		s := r.textAt(path, raw)
+		if decoded, err := decode64(s); err == nil && pictureType(decoded) != unknownType {
+			return Image{Type: pictureType(decoded), Bytes: decoded}
+		}
+		return r.dataURI(path, s)
 	case "array":
 		return r.imageBytes(path, raw)
 	default:
@@ -48,11 +55,16 @@ func (r *reader) dataURI(path, uri string) Image {
 	case parameters != "base64" && !strings.HasSuffix(parameters, ";base64"):
 		r.refuse("'%s' must be in base64: data:%s;base64,…", path, kind)
 	}
-	decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(data, "="))
+	decoded, err := decode64(data)
 	if err != nil || len(decoded) == 0 {
 		r.refuse("'%s' is not base64", path)
 	}
 	return Image{Type: kind, Bytes: decoded}
+}
+
+// decode64 reads base64 with or without its padding.
+func decode64(s string) ([]byte, error) {
+	return base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
 }
 
 // imageBytes reads the bytes of a picture as an array of numbers. Their beginning tells its type.
@@ -82,6 +94,9 @@ var pictures = []struct{ kind, begins string }{
 	{"image/bmp", "BM"},
 }
 
+// unknownType is the type of bytes that begin as no picture does.
+const unknownType = "application/octet-stream"
+
 // pictureType tells the type of a picture from its first bytes.
 func pictureType(data []byte) string {
 	for _, p := range pictures {
@@ -89,5 +104,5 @@ func pictureType(data []byte) string {
 			return p.kind
 		}
 	}
-	return "application/octet-stream"
+	return unknownType
 }

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 )
@@ -129,6 +130,7 @@ func (o object) toolCall() ToolCall {
 // arguments returns what a tool is called with as an object: it may come as one,
 // as a string that holds one, or not at all.
 func arguments(raw json.RawMessage) (_ json.RawMessage, ok bool) {
+	raw = bytes.TrimSpace(raw)
 	if typeOf(raw) == "string" {
 		var s string
 		if json.Unmarshal(raw, &s) != nil {

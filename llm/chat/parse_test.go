@@ -90,6 +90,7 @@ func TestEachNumberHasItsRange(t *testing.T) {
 			if test.above != "" {
 				refused(t, dialect, field(test.above), "'/"+test.key+"' must be <= "+test.most)
 			}
+			parse(t, dialect, field("\t"+test.least+" \n"))
 			for value, kind := range map[string]string{`"1"`: "string", `true`: "boolean", `[1]`: "array", `{}`: "object"} {
 				refused(t, dialect, field(value), "Type mismatch of '/"+test.key+"', '"+kind+"' not in 'number'")
 			}
@@ -210,6 +211,11 @@ func TestAPictureMayBeAnArrayOfItsBytes(t *testing.T) {
 	if len(q.Messages) != 1 || q.Messages[0].Content != "What is it?" || q.Messages[0].Images[0].Type != "image/png" || q.Prompt != "" {
 		t.Errorf("got %+v", q)
 	}
+	bare := parse(t, "native", []byte(`{"prompt":"a","image":"iVBORw0KGgo="}`))
+	if i := bare.Messages[0].Images[0]; i.Type != "image/png" || len(i.Bytes) != 8 {
+		t.Errorf("got %+v", i)
+	}
+	refused(t, "native", []byte(`{"prompt":"a","image":"aGVsbG8="}`), "'/image' must be a data URI")
 	for value, words := range map[string]string{
 		`[256]`: "'/image/0' must be <= 255, and is 256", `[-1]`: "each a number from 0 to 255", `[]`: "at least one byte", `7`: "'number' not in 'string, array'",
 	} {
@@ -327,6 +333,9 @@ func TestOptionsStandBesideAnyInput(t *testing.T) {
 	options, err := chat.ParseOptions([]byte(`{"text":["a"],"model":"m","options":{"rejectIfBusy":true},"dry_run":true}`))
 	if err != nil || options != (chat.Options{Model: "m", RejectIfBusy: true, DryRun: true}) {
 		t.Errorf("got %+v, %v", options, err)
+	}
+	if _, err := chat.ParseImage("/image", json.RawMessage(`"data:`)); err == nil {
+		t.Error("half a string was taken for a picture")
 	}
 	if _, err := chat.ParseOptions([]byte(`{"options":7}`)); err == nil || !strings.Contains(err.Error(), "Type mismatch of '/options', 'number' not in 'object'") {
 		t.Errorf("got %v", err)

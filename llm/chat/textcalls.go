@@ -102,7 +102,7 @@ func (t *textCalls) end() (text string, calls []ToolCall) {
 		}
 	}
 	if !t.begun {
-		if calls, ok := t.list(json.RawMessage(held)); ok {
+		if calls, ok := t.list(json.RawMessage(strings.TrimSpace(held))); ok {
 			return "", calls
 		}
 	}
