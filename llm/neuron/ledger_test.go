@@ -317,24 +317,31 @@ func TestChargesThatCannotBeWrittenAreNotChargedAndMayBeTriedAgain(t *testing.T)
 	}
 }
 
-// stop is a hook that lets syncs of the ledger's log wait.
+// stop is a hook that lets a sync of the ledger's log wait, or another operation on it.
 type stop struct {
+	op      disk.Op
+	fails   error // with which the one that waited ends; nil: it is done
 	syncs   atomic.Int64
 	waiting atomic.Bool // the next one waits
 	reached chan struct{}
 	release chan struct{}
+	freed   sync.Once
 }
 
-func newStop() *stop { return &stop{reached: make(chan struct{}), release: make(chan struct{})} }
+func newStop() *stop { return &stop{op: disk.OpSync, reached: make(chan struct{}), release: make(chan struct{})} }
+
+// free lets the sync that waits go on; again it does nothing.
+func (s *stop) free() { s.freed.Do(func() { close(s.release) }) }
 
 func (s *stop) hook(op disk.Op, path string) error {
-	if op != disk.OpSync || !strings.HasSuffix(path, "ledger.db-wal") {
+	if op != s.op || !strings.HasSuffix(path, "ledger.db-wal") {
 		return nil
 	}
 	s.syncs.Add(1)
 	if s.waiting.CompareAndSwap(true, false) {
 		close(s.reached)
 		<-s.release
+		return s.fails
 	}
 	return nil
 }
@@ -345,6 +352,7 @@ func TestReservingDoesNotWaitForTheDisk(t *testing.T) {
 	call := neuron.Call{Payer: alice, Model: "m", Tariff: unit(t)}
 	slow := reserve(t, l, call, 10)
 	s.waiting.Store(true)
+	defer s.free()
 	var settling sync.WaitGroup
 	settling.Go(func() { settle(t, slow, 10) })
 	<-s.reached
@@ -357,9 +365,58 @@ func TestReservingDoesNotWaitForTheDisk(t *testing.T) {
 		t.Errorf("%s are left", a.Left)
 	}
 	slow.Refund() // too late
-	close(s.release)
+	s.free()
 	settling.Wait()
 	if sum := total(t, l, neuron.Query{Account: "alice"}); sum.Calls != 1 || sum.Failed != 1 || sum.Cached != 1 || sum.Neurons != 10*one {
+		t.Errorf("got %+v", sum)
+	}
+}
+
+func TestARefundDuringASettlementThatFailsIsNotForgotten(t *testing.T) {
+	s := newStop()
+	s.op, s.fails = disk.OpWrite, syscall.ENOSPC
+	l := neurontest.OpenIn(t, disktest.OpenDir(t, t.TempDir(), disk.Options{Hook: s.hook}), neuron.Options{PerDay: 100 * one})
+	r := reserve(t, l, neuron.Call{Payer: alice, Model: "m", Tariff: unit(t)}, 10)
+	s.waiting.Store(true)
+	defer s.free()
+	var settling sync.WaitGroup
+	settling.Go(func() {
+		if _, err := r.Settle(t.Context(), tokens(10)); fault.KindOf(err) != fault.Unavailable {
+			t.Errorf("settled: %v", err)
+		}
+	})
+	<-s.reached
+	r.Refund()
+	if a := l.Left(alice); a.Left != 90*one {
+		t.Errorf("while it is being settled %s are left", a.Left)
+	}
+	s.free()
+	settling.Wait()
+	if a := l.Left(alice); a.Left != 100*one || l.Reservations() != 0 {
+		t.Errorf("in the end %s are left, %d calls are under way", a.Left, l.Reservations())
+	}
+	if sum := total(t, l, neuron.Query{Account: "alice"}); sum.Calls != 0 || sum.Failed != 1 {
+		t.Errorf("got %+v", sum)
+	}
+}
+
+func TestAChargeThatIsBeingWrittenAtMidnightBelongsToTheDayBefore(t *testing.T) {
+	c := clockAt(time.Date(2030, 1, 2, 23, 59, 0, 0, time.UTC))
+	s := newStop()
+	l := neurontest.OpenIn(t, disktest.OpenDir(t, t.TempDir(), disk.Options{Hook: s.hook}), neuron.Options{Clock: c.now, PerDay: 100 * one})
+	r := reserve(t, l, neuron.Call{Payer: alice, Model: "m", Tariff: unit(t)}, 10)
+	s.waiting.Store(true)
+	defer s.free()
+	var settling sync.WaitGroup
+	settling.Go(func() { settle(t, r, 10) })
+	<-s.reached
+	c.forward(time.Minute)
+	s.free()
+	settling.Wait()
+	if a := l.Left(alice); a.Left != 100*one {
+		t.Errorf("after midnight %s are left", a.Left)
+	}
+	if sum := total(t, l, neuron.Query{Account: "alice", From: "2030-01-02", To: "2030-01-02"}); sum.Neurons != 10*one {
 		t.Errorf("got %+v", sum)
 	}
 }
@@ -377,13 +434,14 @@ func TestConcurrentSettlementsShareOneSync(t *testing.T) {
 		}
 		settle(t, reserve(t, l, call, 1), 2) // the log's head is synced once
 		s.waiting.Store(true)
+		defer s.free()
 		before := s.syncs.Load()
 		var work sync.WaitGroup
 		for _, r := range reservations {
 			work.Go(func() { settle(t, r, 2) })
 		}
 		synctest.Wait() // one is syncing, the others queue behind it
-		close(s.release)
+		s.free()
 		work.Wait()
 		if n := s.syncs.Load() - before; n != 2 {
 			t.Errorf("%d settlements took %d syncs", callers+1, n)
