@@ -328,7 +328,9 @@ type stop struct {
 	freed   sync.Once
 }
 
-func newStop() *stop { return &stop{op: disk.OpSync, reached: make(chan struct{}), release: make(chan struct{})} }
+func newStop() *stop {
+	return &stop{op: disk.OpSync, reached: make(chan struct{}), release: make(chan struct{})}
+}
 
 // free lets the sync that waits go on; again it does nothing.
 func (s *stop) free() { s.freed.Do(func() { close(s.release) }) }

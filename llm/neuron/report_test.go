@@ -102,7 +102,7 @@ func TestBillsAreCloudflares(t *testing.T) {
 		{50_000_000, 0, "0.000000"},
 		{51_000_000, 0, "0.010000"},
 		{0, 10_000_000, "0.000000"},
-		{0, 110_000_000, "0.650000"}, // 60 million read beyond what is free, 100 million stored
+		{0, 110_000_000, "0.650000"},              // 60 million read beyond what is free, 100 million stored
 		{200_000 * 768, 50_000 * 768, "1.434200"}, // 250,000 vectors read, 192 million dimensions; 38.4 million stored
 	} {
 		if got := neuron.VectorizeBill(test.queried, test.stored).String(); got != test.want {
