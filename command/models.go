@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 
@@ -76,42 +75,9 @@ func (f *modelFlags) open(log *slog.Logger) (embedding, error) {
 func newModels() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "models",
-		Short: "List the models, and fetch the built-in encoder's weights",
+		Short: "List the models and who answers for them, try them, and fetch the built-in encoder's weights",
 	}
-	cmd.AddCommand(newModelsList(), newModelsPull())
-	return cmd
-}
-
-// servedModel is a model of the catalogue and what answers for it now.
-type servedModel struct {
-	Name       string `json:"name"`
-	Task       string `json:"task"`
-	Dimensions int    `json:"dimensions"`
-	Served     string `json:"served_by,omitempty"`
-	Route      string `json:"route,omitempty"`
-	Missing    string `json:"missing,omitempty"`
-}
-
-func newModelsList() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the models and what answers for each now",
-		Args:  noArgs,
-	}
-	server := connectFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		var models []servedModel
-		if err := server.client().Do(cmd.Context(), http.MethodGet, "/nearside/models", nil, &models); err != nil {
-			return err
-		}
-		return printResult(cmd, models, func(w io.Writer) {
-			table(w, "MODEL\tDIMENSIONS\tANSWERED BY\tROUTE\tWHAT IS MISSING", func(row func(string, ...any)) {
-				for _, m := range models {
-					row("%s\t%d\t%s\t%s\t%s", m.Name, m.Dimensions, m.Served, m.Route, m.Missing)
-				}
-			})
-		})
-	}
+	cmd.AddCommand(newModelsList(), newModelsCheck(), newModelsSwitch(), newModelsPull())
 	return cmd
 }
 

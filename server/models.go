@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -57,33 +58,48 @@ type priceObject struct {
 }
 
 func newModelObject(m llm.Model, tasks map[llm.Task]taskObject) modelObject {
-	o := modelObject{
+	return modelObject{
 		ID: uuid.NewSHA1(modelSpace, []byte(m.ID)).String(), Source: source(m.ID), Name: m.ID,
-		Description: m.Description, Task: tasks[m.Task], Tags: []string{}, Properties: []modelProperty{},
+		Description: m.Description, Task: tasks[m.Task], Tags: []string{}, Properties: modelProperties(m),
 	}
-	number := func(id string, n int) {
-		if n > 0 {
-			o.Properties = append(o.Properties, modelProperty{id, strconv.Itoa(n)})
+}
+
+// propertyNames is what models/search calls what a model can.
+var propertyNames = []struct {
+	ability llm.Ability
+	name    string
+}{
+	{llm.Tools, "function_calling"}, {llm.Reasoning, "reasoning"}, {llm.Vision, "vision"}, {llm.LoRA, "lora"},
+	{llm.AsyncBatch, "async_queue"}, {llm.WebSocket, "realtime"},
+}
+
+// modelProperties lists the facts about a model. What is not known, or not so, is left out.
+func modelProperties(m llm.Model) []modelProperty {
+	properties := []modelProperty{}
+	add := func(id string, value any, known bool) {
+		if known {
+			properties = append(properties, modelProperty{id, value})
 		}
 	}
+	number := func(id string, n int) { add(id, strconv.Itoa(n), n > 0) }
 	number("max_input_tokens", m.Tokens)
 	number("context_window", m.Context)
 	number("output_dimensions", m.Dimensions)
+	for _, p := range propertyNames {
+		add(p.name, "true", m.Can(p.ability))
+	}
+	add("require_workers_paid", "true", m.Paid)
 	for _, id := range slices.Sorted(maps.Keys(m.Properties)) {
-		o.Properties = append(o.Properties, modelProperty{id, m.Properties[id]})
+		add(id, m.Properties[id], true)
 	}
-	if m.Deprecated != "" {
-		o.Properties = append(o.Properties, modelProperty{"planned_deprecation_date", m.Deprecated})
+	_, notDay := time.Parse(time.DateOnly, m.Deprecated)
+	add("planned_deprecation_date", m.Deprecated, notDay == nil)
+	prices := make([]priceObject, len(m.Prices))
+	for i, p := range m.Prices {
+		prices[i] = priceObject{"per " + strings.ReplaceAll(string(p.Unit), "_", " "), json.Number(p.USD), "USD"}
 	}
-	var prices []priceObject
-	for _, p := range m.Prices {
-		unit := "per " + strings.ReplaceAll(string(p.Unit), "_", " ")
-		prices = append(prices, priceObject{unit, json.Number(p.USD), "USD"})
-	}
-	if prices != nil {
-		o.Properties = append(o.Properties, modelProperty{"price", prices})
-	}
-	return o
+	add("price", prices, len(prices) > 0)
+	return properties
 }
 
 // source is where a model comes from: 1 Cloudflare, 2 Hugging Face, 3 this server.
@@ -107,6 +123,13 @@ func author(id string) string {
 // searchModels answers GET …/ai/models/search. Pages go on until an empty one:
 // that is how clients' iterators know the end.
 func searchModels(s *Server, c *call) error {
+	switch format := c.queryParam("format"); format {
+	case "":
+	case "openrouter":
+		return listOpenRouterModels(s, c)
+	default:
+		return fault.New(fault.Invalid, "format: %s is none that models are listed in; leave it out, or write openrouter", quoteShort(format))
+	}
 	page, err := c.queryInt("page", 1, 1, 1_000_000)
 	if err != nil {
 		return err
@@ -114,9 +137,6 @@ func searchModels(s *Server, c *call) error {
 	perPage, err := c.queryInt("per_page", modelsPage, 1, maxModelsPage)
 	if err != nil {
 		return err
-	}
-	if format := c.queryParam("format"); format != "" {
-		return &fault.Error{Kind: fault.Unsupported, Reason: reasonNotBuilt, Message: "nearside lists models in Cloudflare's format only, not in " + quoteShort(format)}
 	}
 	catalogue := s.parts.Models.Catalogue()
 	tasks := taskObjects(catalogue)
@@ -159,10 +179,7 @@ func showModelSchema(s *Server, c *call) error {
 	if err != nil {
 		return fault.For(reasonNoSchema, "no schema for the model %s; GET ai/models/search lists the models", quoteShort(id))
 	}
-	input, output, err := m.Schema()
-	if err != nil {
-		return err
-	}
+	input, output := m.Schema()
 	return c.reply(struct {
 		Input  json.RawMessage `json:"input"`
 		Output json.RawMessage `json:"output"`
@@ -194,68 +211,3 @@ func searchAuthors(s *Server, c *call) error {
 
 // listFinetunes answers GET …/ai/finetunes and …/public: there are none, and none can be made.
 func listFinetunes(_ *Server, c *call) error { return c.reply([]struct{}{}) }
-
-// servedModel is a model as GET …/nearside/models lists it: what would answer for it.
-type servedModel struct {
-	Name       string `json:"name"`
-	Task       string `json:"task"`
-	Dimensions int    `json:"dimensions"`
-	Served     string `json:"served_by,omitempty"`
-	Route      string `json:"route,omitempty"`
-	Missing    string `json:"missing,omitempty"` // why nothing answers
-}
-
-// listServedModels answers GET …/nearside/models.
-func listServedModels(s *Server, c *call) error {
-	list := []servedModel{}
-	for _, m := range s.parts.Models.Catalogue().Models() {
-		one := servedModel{Name: m.ID, Task: string(m.Task), Dimensions: m.Dimensions}
-		served, route, missing := s.parts.Models.Serves(&m)
-		if missing != nil {
-			one.Missing = missing.Error()
-		}
-		one.Served, one.Route = served, string(route)
-		list = append(list, one)
-	}
-	return c.reply(list)
-}
-
-// switchModel answers POST …/nearside/models/switch: the best weights that are
-// here serve the model in the account from now on.
-func switchModel(s *Server, c *call) error {
-	var request struct {
-		Model string `json:"model"`
-	}
-	if err := c.bind(&request); err != nil {
-		return err
-	}
-	was, now, err := s.parts.Models.Switch(c, c.account, request.Model)
-	if err != nil {
-		return err
-	}
-	return c.reply(struct {
-		Model string `json:"model"`
-		Was   string `json:"was"`
-		Now   string `json:"now"`
-	}{request.Model, string(was), string(now)})
-}
-
-// showUsage answers GET …/nearside/usage: what the account used today, as far
-// as this process has seen it.
-func showUsage(s *Server, c *call) error {
-	type line struct {
-		Model   string      `json:"model"`
-		Calls   int64       `json:"calls"`
-		Tokens  int64       `json:"tokens"`
-		Neurons json.Number `json:"neurons"`
-	}
-	day, used := s.parts.Models.Meter().Today(c.account)
-	lines := []line{}
-	for _, u := range used {
-		lines = append(lines, line{u.Model, u.Calls, u.Tokens, json.Number(u.Neurons.String())})
-	}
-	return c.reply(struct {
-		Day    string `json:"day"`
-		Models []line `json:"models"`
-	}{day, lines})
-}
