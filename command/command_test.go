@@ -28,7 +28,7 @@ func runHere(t *testing.T, args ...string) (stdout, stderr string, code int) {
 func TestEveryCommandExplainsItself(t *testing.T) {
 	for _, line := range []string{"", "serve", "index", "index create", "index list", "index info", "index delete", "records", "records count",
 		"records list", "records facets", "records update", "records delete", "search", "ingest", "keys", "keys create",
-		"keys list", "keys revoke", "models", "models list", "models pull", "snapshot", "snapshot create", "snapshot list", "snapshot verify", "snapshot restore",
+		"keys list", "keys revoke", "models", "models list", "models check", "models switch", "models pull", "snapshot", "snapshot create", "snapshot list", "snapshot verify", "snapshot restore",
 		"check", "salvage", "eval", "version", "completion", "bench", "bench ann", "bench data", "bench filter", "bench churn", "bench build", "bench scale",
 		"bench memory", "bench start", "bench http"} {
 		out, _, code := runHere(t, append(strings.Fields(line), "--help")...)
