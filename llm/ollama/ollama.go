@@ -18,6 +18,7 @@ package ollama
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -111,7 +112,8 @@ func tagged(model string) string {
 
 // forModel names the model in an error that was about all of them.
 func forModel(err error, model string) error {
-	if e, ok := err.(*backend.Error); ok {
+	var e *backend.Error
+	if errors.As(err, &e) {
 		told := *e
 		told.Model = model
 		return &told
