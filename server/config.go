@@ -21,6 +21,7 @@ type Config struct {
 	Origins      []string // further origins whose pages may call, such as "https://app.example.com"
 	Account      string   // the default account; "local"
 	Version      string   // what /health reports
+	QuotaCode    int      // of the failure when an allowance of neurons is used up: 3036, or 4006, which the real service sends; 3036
 
 	Consistency string        // what a read sees unless the call says: Strong, the default, or Delayed
 	Delay       time.Duration // how old the state is that a delayed read sees; 2 s
@@ -46,6 +47,12 @@ const (
 	Delayed = "delayed" // a read sees what was newest a while ago, as Cloudflare's reads do
 )
 
+// The values of Config.QuotaCode.
+const (
+	documentedQuota = 3036 // by Cloudflare's table of errors
+	observedQuota   = 4006 // in every reply of the real service that is known
+)
+
 // Limits that no option changes.
 const (
 	maxHeaderBytes = 16 << 10 // a request's head; a 10 KB name in the path still gets a reply that names it
@@ -57,6 +64,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Account, "local")
 	set(&c.Consistency, Strong)
 	set(&c.Delay, 2*time.Second)
+	set(&c.QuotaCode, documentedQuota)
 	set(&c.Connections, 4096)
 	set(&c.Work, max(32, 8*runtime.GOMAXPROCS(0)))
 	set(&c.Queue, 4*c.Work)
@@ -103,6 +111,9 @@ func (c Config) Validate(hasKeys bool) error {
 	}
 	if c.Consistency != Strong && c.Consistency != Delayed {
 		report("--consistency %q does not exist; use %s or %s", c.Consistency, Strong, Delayed)
+	}
+	if c.QuotaCode != documentedQuota && c.QuotaCode != observedQuota {
+		report("--quota-code %d does not exist; use %d or %d", c.QuotaCode, documentedQuota, observedQuota)
 	}
 	for _, origin := range c.Origins {
 		if scheme, rest, ok := strings.Cut(origin, "://"); !ok || scheme == "" || rest == "" || strings.ContainsAny(rest, "/?#*") {

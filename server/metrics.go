@@ -75,8 +75,8 @@ func newMetrics(s *Server) *metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(s.parts.Collectors...)
-	if s.parts.Models != nil {
-		m.registry.MustRegister(s.parts.Models.Meter())
+	if s.parts.Ledger != nil {
+		m.registry.MustRegister(s.parts.Ledger)
 	}
 	return m
 }

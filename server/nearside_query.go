@@ -42,6 +42,7 @@ func queryNearside(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
+	c.queried(x.Definition)
 	c.warnUnindexed(found.Unindexed)
 	return c.replyAppended(foundGuess(found), func(to []byte) []byte { return appendFound(to, found, q.explain) })
 }

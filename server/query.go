@@ -178,6 +178,7 @@ func (c *call) answer(x *vectorize.Index, q queryRequest, read index.Read) error
 	if err != nil {
 		return err
 	}
+	c.queried(x.Definition)
 	c.warnUnindexed(result.Unindexed)
 	var explain []byte
 	if q.explain {

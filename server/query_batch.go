@@ -53,7 +53,9 @@ func queryBatch(s *Server, c *call) error {
 		return err
 	}
 	err = c.each(batch, func(b *batchQuery) (err error) {
-		b.found, err = x.Search(c, b.query.Search, read)
+		if b.found, err = x.Search(c, b.query.Search, read); err == nil {
+			c.queried(x.Definition)
+		}
 		return err
 	})
 	if err != nil {

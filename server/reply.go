@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"nearside/fault"
+	"nearside/llm/neuron"
 )
 
 // Media types of replies.
@@ -168,6 +169,9 @@ func encode(v any) ([]byte, error) {
 func (c *call) judge(err error) (f *fault.Error, status, code int, message string) {
 	f = c.diagnose(err)
 	status, code, message = c.family().answer(f)
+	if f.Reason == neuron.ReasonExhausted {
+		code = c.server.config.QuotaCode
+	}
 	switch f.Kind {
 	case fault.Internal:
 		c.server.log.Error("internal error", "request", c.id, "route", c.pattern(), "error", err)

@@ -42,6 +42,7 @@ import (
 
 	"nearside/fault"
 	"nearside/llm"
+	"nearside/llm/neuron"
 	"nearside/rag"
 	"nearside/vectorize"
 )
@@ -52,6 +53,7 @@ type Parts struct {
 	Vectorize *vectorize.Service // the indexes
 	Models    *llm.Router        // what turns texts into vectors
 	Texts     *rag.Service       // texts by their meaning
+	Ledger    *neuron.Ledger     // what was used
 	Condition func() Condition   // what /health tells; nil: nothing but that the server is up
 
 	Collectors []prometheus.Collector // what /metrics tells beside the server's own
