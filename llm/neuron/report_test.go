@@ -17,7 +17,7 @@ func TestAReportGroupsByModelKeyAndDay(t *testing.T) {
 	l := neurontest.Open(t, neuron.Options{Clock: c.now})
 	key := neuron.Payer{Account: "alice", Key: "k1"}
 	settle(t, reserve(t, l, neuron.Call{Payer: alice, Model: "m1", Tariff: unit(t)}, 1), 10)
-	settle(t, reserve(t, l, neuron.Call{Payer: key, Model: "m1", Tariff: unit(t)}, 1), 20)
+	settle(t, reserve(t, l, neuron.Call{Payer: key, Model: "m1", Tariff: unit(t)}, 1), 20_000)
 	settle(t, reserve(t, l, neuron.Call{Payer: neuron.Payer{Account: "bob"}, Model: "m1", Tariff: unit(t)}, 1), 1000)
 	l.Queried("alice", 768)
 	c.forward(24 * time.Hour)
@@ -32,10 +32,10 @@ func TestAReportGroupsByModelKeyAndDay(t *testing.T) {
 		query neuron.Query
 		want  string // name calls/failed/cached neurons bill, …
 	}{
-		{neuron.Query{From: "2030-01-01", To: "2030-01-31"}, "m2 1/0/0 12003.000000 0.000000, m1 2/1/0 30.000000 0.000000, m3 0/0/1 0.000000 0.000000; total 3/1/1 12033.000000 0.022033"},
-		{neuron.Query{From: "2030-01-01", To: "2030-01-31", By: neuron.ByKey}, "k1 2/0/1 12023.000000 0.000000,  1/1/0 10.000000 0.000000; total 3/1/1 12033.000000 0.022033"},
-		{neuron.Query{From: "2030-01-01", To: "2030-01-31", By: neuron.ByDay}, "2030-01-02 2/0/0 30.000000 0.000000, 2030-01-03 1/1/1 12003.000000 0.022033; total 3/1/1 12033.000000 0.022033"},
-		{neuron.Query{To: "2030-01-02", By: neuron.ByDay}, "2030-01-02 2/0/0 30.000000 0.000000; total 2/0/0 30.000000 0.000000"},
+		{neuron.Query{From: "2030-01-01", To: "2030-01-31"}, "m1 2/1/0 20010.000000 0.000000, m2 1/0/0 12003.000000 0.000000, m3 0/0/1 0.000000 0.000000; total 3/1/1 32013.000000 0.132143"},
+		{neuron.Query{From: "2030-01-01", To: "2030-01-31", By: neuron.ByKey}, "k1 2/0/1 32003.000000 0.000000,  1/1/0 10.000000 0.000000; total 3/1/1 32013.000000 0.132143"},
+		{neuron.Query{From: "2030-01-01", To: "2030-01-31", By: neuron.ByDay}, "2030-01-02 2/0/0 20010.000000 0.110110, 2030-01-03 1/1/1 12003.000000 0.022033; total 3/1/1 32013.000000 0.132143"},
+		{neuron.Query{To: "2030-01-02", By: neuron.ByDay}, "2030-01-02 2/0/0 20010.000000 0.110110; total 2/0/0 20010.000000 0.110110"},
 		{neuron.Query{By: neuron.ByDay}, "2030-01-03 1/1/1 12003.000000 0.022033; total 1/1/1 12003.000000 0.022033"},
 		{neuron.Query{From: "2031-01-01"}, "; total 0/0/0 0.000000 0.000000"},
 	}
@@ -55,7 +55,7 @@ func TestAReportGroupsByModelKeyAndDay(t *testing.T) {
 		}
 	}
 	report, err := l.Usage(t.Context(), neuron.Query{Account: "alice", From: "2030-01-01"})
-	if want := "map[M_cached_input_tokens:1 M_input_tokens:32 M_output_tokens:12000]"; err != nil || fmt.Sprint(report.Total.Units) != want || report.Queried["2030-01"] != 768 {
+	if want := "map[M_cached_input_tokens:1 M_input_tokens:20012 M_output_tokens:12000]"; err != nil || fmt.Sprint(report.Total.Units) != want || report.Queried["2030-01"] != 768 {
 		t.Errorf("got %v and %v, %v", report.Total.Units, report.Queried, err)
 	}
 }
