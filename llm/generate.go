@@ -85,7 +85,7 @@ func (r *Router) Price(ctx context.Context, call Call, q *chat.Request) (Price, 
 		return Price{}, err
 	}
 	q = bounded(m, q)
-	choices := f.choices(ctx, m, q)
+	choices := f.choices(ctx, m, q, m.Task)
 	if len(choices) == 0 {
 		return Price{}, nothingHere(m, nil)
 	}
@@ -98,7 +98,8 @@ func (r *Router) Price(ctx context.Context, call Call, q *chat.Request) (Price, 
 type attempt struct {
 	fleet *fleet
 	call  Call
-	model *Model
+	model *Model // whose backends are asked
+	pays  *Model // whose prices hold
 	q     *chat.Request
 	out   *Generated // Usage adds up over everything that was asked
 }
@@ -115,20 +116,30 @@ func (r *Router) generate(ctx context.Context, call Call, q *chat.Request, work 
 		return out, fault.For(ReasonLoRA, "%s has no fine-tunes here, because no backend runs them; leave lora out", m.ID)
 	}
 	q = bounded(m, q)
-	failures := []error{}
-	for _, choice := range f.choices(ctx, m, q) {
-		if out, err = r.attempt(ctx, attempt{f, call, choice.Model, q, &Generated{Warning: choice.warning(m)}}, work); err == nil || !elsewhere(ctx, err) {
+	var attempts []attempt
+	for _, choice := range f.choices(ctx, m, q, m.Task) {
+		attempts = append(attempts, attempt{f, call, choice.Model, choice.Model, q, &Generated{Warning: choice.warning(m)}})
+	}
+	return r.firstOf(ctx, m, attempts, work)
+}
+
+// firstOf goes through attempts until one succeeds, or fails for good.
+func (r *Router) firstOf(ctx context.Context, m *Model, attempts []attempt, work func(context.Context, attempt) error) (Generated, error) {
+	var failures []error
+	for _, a := range attempts {
+		out, err := r.attempt(ctx, a, work)
+		if err == nil || !elsewhere(ctx, err) {
 			return out, err
 		}
 		failures = append(failures, err)
 	}
-	return out, allFailed(m, failures)
+	return Generated{}, allFailed(m, failures)
 }
 
 // attempt has one model do the work on the payer's bill.
 func (r *Router) attempt(ctx context.Context, a attempt, work func(context.Context, attempt) error) (Generated, error) {
 	estimate := neuron.Tokens(chat.EstimateTokens(a.q), 0, cmp.Or(a.q.MaxTokens, longestAnswer))
-	cost, err := r.charged(ctx, a.call.Payer, a.model, estimate, func() (neuron.Usage, error) {
+	cost, err := r.charged(ctx, a.call.Payer, a.pays, estimate, func() (neuron.Usage, error) {
 		err := work(ctx, a)
 		used := a.out.Usage
 		return neuron.Tokens(used.Prompt, used.Cached, used.Completion), err
@@ -154,11 +165,11 @@ func bounded(m *Model, q *chat.Request) *chat.Request {
 
 // choices lists the models that may answer, best first: m itself, or of those
 // that its rules pick the ones that are here now.
-func (f *fleet) choices(ctx context.Context, m *Model, q *chat.Request) []Choice {
+func (f *fleet) choices(ctx context.Context, m *Model, q *chat.Request, task Task) []Choice {
 	if !m.Auto {
 		return []Choice{{Model: m}}
 	}
-	ask := Ask{Task: TextGeneration, Input: chat.EstimateTokens(q), Output: q.MaxTokens}
+	ask := Ask{Task: task, Input: chat.EstimateTokens(q), Output: q.MaxTokens}
 	if len(q.Tools) > 0 {
 		ask.Needs = append(ask.Needs, Tools)
 	}

@@ -3,91 +3,93 @@ package server
 import (
 	"bytes"
 	"fmt"
-	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
 	"nearside/fault"
 	"nearside/llm"
+	"nearside/llm/chat"
+	"nearside/llm/neuron"
 )
 
-// maxModelInput is the largest body of a call to an embedding model. A hundred
-// texts of which the model reads a few KB each need a tenth of it.
+// maxModelInput is the largest body of a call to a model: a conversation with a
+// few pictures in it. A hundred texts to embed need a tenth of it.
 const maxModelInput = 16 << 20
 
 // reasonNoInput is a call to a model without a body.
 const reasonNoInput fault.Reason = "model_no_input"
 
-// embeddings is the reply of an embedding model.
-type embeddings struct {
-	Shape   [2]int      `json:"shape"`
-	Data    [][]float32 `json:"data"`
-	Pooling string      `json:"pooling"`
+// run is one call to a model on …/ai/run.
+type run struct {
+	id      string // of the request
+	model   *llm.Model
+	body    []byte
+	options chat.Options
 }
 
-// contextEmbeddings is the reply of bge-m3 to contexts without a query.
-type contextEmbeddings struct {
-	Response [][]float32 `json:"response"`
-	Shape    [2]int      `json:"shape"`
-	Pooling  string      `json:"pooling"`
+// call is the run as the router wants it.
+func (r run) call(c *call) llm.Call {
+	return llm.Call{Payer: c.payer(), ID: r.id, Model: r.model.ID, RejectIfBusy: r.options.RejectIfBusy}
 }
 
-// queryEmbeddings is the reply of qwen3-embedding.
-type queryEmbeddings struct {
-	Data  [][]float32 `json:"data"`
-	Shape [2]int      `json:"shape"`
+// families says which tasks are served on …/ai/run, and by what.
+var families = map[llm.Task]func(*Server, *call, run) error{
+	llm.Embeddings:     runEmbedding,
+	llm.TextGeneration: runGeneration,
 }
 
 // runModel answers POST …/ai/run/{model...}.
 func runModel(s *Server, c *call) error {
-	request := uuid.NewString()
-	c.setHeader("cf-ai-req-id", request)
+	id := c.reachModel()
 	model, err := s.parts.Models.Catalogue().Model(c.param("model"))
 	if err != nil {
 		return err
 	}
-	if model.Task != llm.Embeddings {
-		return &fault.Error{Kind: fault.Unsupported, Reason: reasonNotBuilt,
-			Message: fmt.Sprintf("%s is a model for %s; nearside has Text Embeddings so far", model.ID, model.Task)}
+	family := families[model.Task]
+	if family == nil {
+		return notBuilt("%s is a model for %s, which nearside does not serve", model.ID, model.Task)
 	}
 	if c.queryParam("queueRequest") == "true" {
-		return &fault.Error{Kind: fault.Unsupported, Reason: reasonNotBuilt,
-			Message: "nearside has no queue for batches yet; leave queueRequest out and the call is answered at once"}
+		return notBuilt("nearside has no queue for batches; leave queueRequest out and the call is answered at once")
 	}
-	input, err := c.modelInput(model.Input)
-	if err != nil {
-		return inferenceError(err, request)
-	}
-	embedded, err := s.parts.Models.Embed(c, llm.Request{Account: c.account, Model: model.ID, Texts: input.Texts})
-	if err != nil {
-		return err
-	}
-	c.madeBy(embedded)
-	if input.Pooling == "cls" {
-		c.message(embedded.Served + " pools by mean; cls was asked for and is not what these vectors are")
-	}
-	return c.reply(shaped(model, input, embedded))
-}
-
-// modelInput reads the body as the model's input.
-func (c *call) modelInput(shape llm.Shape) (llm.Input, error) {
 	body, err := c.modelBody()
 	if err != nil {
-		return llm.Input{}, err
+		return inferenceError(err, id)
 	}
-	if err := checkJSON(body); err != nil {
-		return llm.Input{}, fault.For(llm.ReasonInput, "AiError: Bad input: Error: %s", err)
+	options, err := chat.ParseOptions(body)
+	if err != nil {
+		return inferenceError(err, id)
 	}
-	return llm.ParseEmbedding(shape, body)
+	options.RejectIfBusy = options.RejectIfBusy || c.queryParam("rejectIfBusy") == "true"
+	return inferenceError(family(s, c, run{id, model, body, options}), id)
 }
 
-// modelBody returns the body, which a call to a model must have.
+// notBuilt is the fault of something that Cloudflare has and nearside has not.
+func notBuilt(format string, args ...any) error {
+	return &fault.Error{Kind: fault.Unsupported, Reason: reasonNotBuilt, Message: fmt.Sprintf(format, args...)}
+}
+
+// reachModel gives the call the id under which clients know what models answered.
+func (c *call) reachModel() string {
+	id := uuid.NewString()
+	c.setHeader("cf-ai-req-id", id)
+	return id
+}
+
+// modelBody returns the body, which a call to a model must have, as JSON that can be parsed safely.
 func (c *call) modelBody() ([]byte, error) {
 	body, err := c.readBody()
-	if err == nil && len(bytes.TrimSpace(body)) == 0 {
-		err = fault.For(reasonNoInput, "the body is missing; send the model's input as JSON")
+	if err != nil {
+		return nil, err
 	}
-	return body, err
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil, fault.For(reasonNoInput, "the body is missing; send the model's input as JSON")
+	}
+	if err := checkJSON(body); err != nil {
+		return nil, fault.For(llm.ReasonInput, "AiError: Bad input: Error: %s", err)
+	}
+	return body, nil
 }
 
 // inferenceError words the refusal of an input as the real service does: with
@@ -100,39 +102,39 @@ func inferenceError(err error, request string) error {
 	return fault.For(llm.ReasonInput, "AiError: %s (%s)", f.Error(), request)
 }
 
-// shaped puts vectors into the form in which the model answers.
-func shaped(model *llm.Model, input llm.Input, e llm.Embedded) any {
-	const pooling = "mean" // of every built-in encoder
-	shape := [2]int{len(e.Vectors), model.Dimensions}
-	switch {
-	case input.Contexts:
-		return contextEmbeddings{e.Vectors, shape, pooling}
-	case model.Input == llm.Qwen3Shape:
-		return queryEmbeddings{e.Vectors, shape}
-	default:
-		return embeddings{shape, e.Vectors, pooling}
+// payer is on whose bill the call goes.
+func (c *call) payer() neuron.Payer {
+	return neuron.Payer{Account: c.account, Key: c.key.ID, KeyPerDay: neuron.Micro(c.key.NeuronsPerDay) * 1_000_000}
+}
+
+// madeBy says in the reply's headers who answered, and why nobody before them did.
+func (c *call) madeBy(by llm.By, warning string) {
+	c.setHeader("nearside-model", headerSafe(by.Served))
+	c.setHeader("nearside-backend", headerSafe(string(by.Backend)))
+	c.setHeader("nearside-route", string(by.Route))
+	for _, s := range by.Skipped {
+		c.message("passed over: " + s.String())
+	}
+	if warning != "" {
+		c.message(warning)
 	}
 }
 
-// madeBy says in the reply's headers which weights answered, how much of the
-// texts they read, and what that costs.
-func (c *call) madeBy(e llm.Embedded) {
-	c.setHeader("cf-ai-neurons", e.Neurons.String())
-	c.setHeader("nearside-model", e.Served)
-	c.setHeader("nearside-backend", string(e.Backend))
-	c.setHeader("nearside-route", string(e.Route))
-	truncated, dropped := 0, 0
-	for _, n := range e.Dropped {
-		if n > 0 {
-			truncated++
-			dropped += n
-		}
+// paid says in the reply's headers what the call cost, and what is left of the day.
+func (c *call) paid(cost neuron.Micro) {
+	c.setHeader("cf-ai-neurons", cost.String())
+	c.allowance()
+}
+
+// allowance says in the reply's headers what the payer may still use today, if that is limited.
+func (c *call) allowance() {
+	a := c.server.parts.Ledger.Left(c.payer())
+	if !a.Limited {
+		return
 	}
-	if truncated > 0 {
-		c.setHeader("nearside-truncated", strconv.Itoa(truncated))
-		c.message(fmt.Sprintf("%d of %d texts are longer than %s reads: %d tokens were not read", truncated, len(e.Dropped), e.Served, dropped))
-	}
-	if e.Warning != "" {
-		c.message(e.Warning)
+	c.setHeader("nearside-neurons-left", a.Left.String())
+	c.setHeader("nearside-neurons-reset", a.Reset.UTC().Format(time.RFC3339))
+	if a.Warning != "" {
+		c.message(a.Warning)
 	}
 }

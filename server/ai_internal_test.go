@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +18,9 @@ import (
 	"nearside/embed"
 	"nearside/index"
 	"nearside/llm"
+	"nearside/llm/backend"
 	"nearside/llm/neuron"
+	"nearside/llm/neuron/neurontest"
 	"nearside/rag"
 	"nearside/vectorize"
 )
@@ -51,14 +54,25 @@ func (w weights) Embed(ctx context.Context, texts []string) ([]embed.Embedding, 
 
 var encoder = weights{"@nearside/all-minilm-l6-v2", "minilm-1"}
 
+// shipped is the built-in catalogue, read once for all tests: it does not change.
+var shipped = sync.OnceValues(func() (*llm.Catalogue, error) {
+	source, err := os.ReadFile("../models.yaml")
+	if err != nil {
+		return nil, err
+	}
+	return llm.Load(source)
+})
+
 // domain makes everything behind a server, in a directory of its own.
 func domain(t *testing.T, embedders ...embed.Embedder) Parts {
 	t.Helper()
-	source, err := os.ReadFile("../models.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	models, err := llm.Load(source)
+	return domainWith(t, embedders)
+}
+
+// domainWith is domain with model servers.
+func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Backend) Parts {
+	t.Helper()
+	models, err := shipped()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,11 +95,12 @@ func domain(t *testing.T, embedders ...embed.Embedder) Parts {
 	if err != nil {
 		t.Fatal(err)
 	}
-	router, err := llm.NewRouter(models, embedders, rag.Pins{Catalog: entries}, neuron.NewMeter(time.Now))
+	ledger := neurontest.Open(t, neuron.Options{})
+	router, err := llm.NewRouter(llm.Options{Catalogue: models, Embedders: embedders, Backends: servers, Pins: rag.Pins{Catalog: entries}, Ledger: ledger})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Parts{Vectorize: indexes, Models: router, Texts: rag.New(indexes, router, entries)}
+	return Parts{Vectorize: indexes, Models: router, Ledger: ledger, Texts: rag.New(indexes, router, entries)}
 }
 
 const (
@@ -190,7 +205,8 @@ func TestModelErrorsAreCloudflares(t *testing.T) {
 		{"/ai/run/@cf/baai/bge-m3", `{"text":"a"}`, 503, 7009, "ollama (bge-m3)"},
 		{"/ai/run/@cf/baai/bge-m3", `{"query":"q","contexts":[{"text":"a"}]}`, 501, 10501, "does not rank"},
 		{"/ai/run/@cf/baai/bge-m3", `{"contexts":[{}]}`, 400, 5006, "required properties at '/contexts/0' are 'text'"},
-		{"/ai/v1/chat/completions", `{}`, 501, 10501, "chat"},
+		{"/ai/v1/chat/completions", `{}`, 400, 5006, "'model'"},
+		{"/ai/v1/audio/speech", `{}`, 501, 10501, "OpenAI-compatible"},
 		{"/ai/tomarkdown", `{}`, 501, 10501, "Markdown"},
 	}
 	for _, test := range tests {
@@ -292,7 +308,7 @@ func TestEmbeddingsErrorsReachOpenAIClients(t *testing.T) {
 			t.Errorf("%.60s: the error object is %+v", test.body, reply.Error)
 		}
 	}
-	a := h.post("/v1/chat/completions", `{}`)
+	a := h.post("/v1/audio/speech", `{}`)
 	a.want(t, 501, 10501, `"error":{`, "server_error")
 }
 
@@ -312,10 +328,11 @@ func TestTheDefaultAccountsModelsNeedItsKey(t *testing.T) {
 }
 
 func TestModelPagesEndWithAnEmptyOne(t *testing.T) {
-	h := startWith(t, Config{}, domain(t, encoder))
+	parts := domain(t, encoder)
+	h := startWith(t, Config{}, parts)
 	var names []string
 	for page := 1; ; page++ {
-		part := result[[]modelObject](t, h.do("GET", fmt.Sprintf("%s/ai/models/search?per_page=4&page=%d", home, page), nil))
+		part := result[[]modelObject](t, h.do("GET", fmt.Sprintf("%s/ai/models/search?per_page=16&page=%d", home, page), nil))
 		if len(part) == 0 {
 			break
 		}
@@ -323,22 +340,42 @@ func TestModelPagesEndWithAnEmptyOne(t *testing.T) {
 			names = append(names, m.Name)
 		}
 	}
-	if len(names) != 9 {
-		t.Errorf("the pages hold %v", names)
+	if want := countModels(parts, func(m llm.Model) bool { return m.Deprecated == "" }); len(names) != want {
+		t.Errorf("the pages hold %d models, the catalogue %d", len(names), want)
 	}
 }
 
+// countModels counts models of the catalogue.
+func countModels(parts Parts, wanted func(llm.Model) bool) (n int) {
+	for _, m := range parts.Models.Catalogue().Models() {
+		if wanted(m) {
+			n++
+		}
+	}
+	return n
+}
+
 func TestModelsAreFoundByTheirParameters(t *testing.T) {
-	h := startWith(t, Config{}, domain(t, encoder))
-	for query, want := range map[string]int{
-		"": 9, "search=BGE": 4, "search=nothing": 0, "task=text+embeddings": 9, "task=Translation": 0, "author=baai": 4, "author=nearside": 2,
-		"source=1": 7, "search=bge&author=qwen": 0, "include_deprecated=true": 9, "hide_experimental=true": 9, "page=2": 0, "unknown=x": 9,
+	parts := domain(t, encoder)
+	h := startWith(t, Config{}, parts)
+	for query, wanted := range map[string]func(llm.Model) bool{
+		"":                        func(m llm.Model) bool { return m.Deprecated == "" },
+		"unknown=x":               func(m llm.Model) bool { return m.Deprecated == "" },
+		"include_deprecated=true": func(llm.Model) bool { return true },
+		"search=BGE-":             func(m llm.Model) bool { return m.Deprecated == "" && strings.Contains(m.ID, "bge-") },
+		"search=nothing-has-this": func(llm.Model) bool { return false },
+		"task=text+embeddings":    func(m llm.Model) bool { return m.Deprecated == "" && m.Task == llm.Embeddings },
+		"author=baai":             func(m llm.Model) bool { return m.Deprecated == "" && strings.HasPrefix(m.ID, "@cf/baai/") },
+		"source=3":                func(m llm.Model) bool { return m.Deprecated == "" && strings.HasPrefix(m.ID, "@nearside/") },
+		"search=bge&author=qwen":  func(llm.Model) bool { return false },
+		"page=2":                  func(llm.Model) bool { return false },
 	} {
-		if got := result[[]modelObject](t, h.do("GET", home+"/ai/models/search?"+query, nil)); len(got) != want {
+		got := result[[]modelObject](t, h.do("GET", home+"/ai/models/search?per_page=1000&"+query, nil))
+		if want := countModels(parts, wanted); len(got) != want {
 			t.Errorf("%s: got %d models, want %d", query, len(got), want)
 		}
 	}
-	for query, status := range map[string]int{"page=0": 400, "page=x": 400, "per_page=0": 400, "per_page=1001": 400, "format=openrouter": 501} {
+	for query, status := range map[string]int{"page=0": 400, "page=x": 400, "per_page=0": 400, "per_page=1001": 400, "format=xml": 400} {
 		if a := h.do("GET", home+"/ai/models/search?"+query, nil); a.status != status {
 			t.Errorf("%s: got %d, want %d", query, a.status, status)
 		}
@@ -357,7 +394,7 @@ func TestAModelSaysWhatCloudflareSaysOfIt(t *testing.T) {
 func TestSchemasTasksAuthorsAndFinetunes(t *testing.T) {
 	h := startWith(t, Config{}, domain(t, encoder))
 	for _, model := range []string{bge, "@cf%2Fbaai%2Fbge-m3", "@cf/qwen/qwen3-embedding-0.6b"} {
-		h.do("GET", home+"/ai/models/schema?model="+model, nil).want(t, 200, 0, `"input":{"type":"object"`, `"output":{"type":"object"`)
+		h.do("GET", home+"/ai/models/schema?model="+model, nil).want(t, 200, 0, `"input":{`, `"output":{`)
 	}
 	h.do("GET", home+"/ai/models/schema?model=@cf/x/y", nil).want(t, 404, 6002, "@cf/x/y")
 	h.do("GET", home+"/ai/tasks/search", nil).want(t, 200, 0, `"name":"Text Embeddings"`)
@@ -383,9 +420,9 @@ func TestOurOwnModelRoutesTellAndSwitch(t *testing.T) {
 	h := startWith(t, Config{}, domain(t, encoder))
 	h.post(home+"/ai/run/"+bge, `{"text":"a cat"}`).want(t, 200, 0)
 	h.do("GET", home+"/nearside/models", nil).want(t, 200, 0,
-		`{"name":"@cf/baai/bge-base-en-v1.5","task":"Text Embeddings","dimensions":768,"served_by":"@nearside/all-minilm-l6-v2","route":"substitute"}`, `"missing":"@cf/baai/bge-m3 is in the catalogue`)
-	h.do("GET", home+"/nearside/usage", nil).want(t, 200, 0, `{"model":"@cf/baai/bge-base-en-v1.5","calls":1,"tokens":2,"neurons":0.012116}`)
-	h.do("GET", "/client/v4/accounts/other/nearside/usage", nil).want(t, 200, 0, `"models":[]`)
+		`{"name":"@cf/baai/bge-base-en-v1.5","task":"Text Embeddings","input":"text","dimensions":768,"backends":["openai (BAAI/bge-base-en-v1.5)",`, `"served_by":"@nearside/all-minilm-l6-v2","backend":"builtin","route":"substitute"}`, `"missing":"@cf/baai/bge-m3 is in the catalogue`)
+	h.do("GET", home+"/nearside/usage", nil).want(t, 200, 0, `{"model":"@cf/baai/bge-base-en-v1.5","calls":1,`, `"units":{"input_tokens":2},"neurons":0.012116,`)
+	h.do("GET", "/client/v4/accounts/other/nearside/usage", nil).want(t, 200, 0, `"rows":[]`)
 	h.post(home+"/nearside/models/switch", `{"model":"@nearside/all-minilm-l6-v2"}`).want(t, 200, 0, `"was":"","now":"minilm-1"`)
 	h.post(home+"/nearside/models/switch", `{"model":"x"}`).want(t, 400, 5007)
 	h.do("GET", "/metrics", nil).want(t, 200, 0, `nearside_model_calls_total{model="@cf/baai/bge-base-en-v1.5"} 1`)

@@ -8,6 +8,8 @@ import (
 	"nearside/index"
 	"nearside/index/filter"
 	"nearside/llm"
+	"nearside/llm/chat"
+	"nearside/llm/neuron"
 	"nearside/vectorize"
 )
 
@@ -157,8 +159,20 @@ var reasons = map[fault.Reason]meaning{
 	llm.ReasonInput:     {400, 5006},
 	llm.ReasonNoBackend: {503, 7009},
 	llm.ReasonPinned:    {409, 10409},
+	llm.ReasonBusy:      {429, 3040},
+	llm.ReasonSlow:      {408, 3007},
+	llm.ReasonBroken:    {503, 7009},
+	llm.ReasonRefused:   {400, 5006},
+	llm.ReasonUnable:    {501, 10501},
+	llm.ReasonLoRA:      {405, 5005},
+	chat.ReasonJSONMode: {400, 5024}, // seen; not in Cloudflare's table
+	chat.ReasonToolCall: {503, 7009},
 	reasonNoInput:       {400, 3003},
-	reasonNoSchema:      {404, 6002},
+
+	neuron.ReasonExhausted: {429, 3036}, // or Config.QuotaCode
+	neuron.ReasonReport:    {400, 10400},
+
+	reasonNoSchema: {404, 6002},
 }
 
 // answer returns the status, code and message of a fault in this family.

@@ -1,7 +1,11 @@
 package server
 
 import (
+	"time"
+
 	"github.com/gofiber/fiber/v2"
+
+	"nearside/llm/backend"
 )
 
 // Condition is what /health tells about the parts behind the server.
@@ -10,12 +14,34 @@ type Condition struct {
 	Embedding string `json:"embedding,omitempty"`
 	// Lexical says that Embedding compares words, not meanings.
 	Lexical bool `json:"lexical,omitempty"`
+	// Backends lists the model servers that are set up, and how each is doing.
+	Backends []BackendCondition `json:"backends,omitempty"`
 	// Warming lists indexes that are being opened; calls to them wait until they are.
 	Warming []string `json:"warming,omitempty"`
 	// Building lists indexes whose graph is being built; they answer exactly, and slower.
 	Building []string `json:"building,omitempty"`
 	// Damaged lists indexes that are out of service, and why.
 	Damaged []string `json:"damaged,omitempty"`
+}
+
+// BackendCondition is how a model server is doing. Nothing is asked of it for this.
+type BackendCondition struct {
+	Name        string        `json:"name"`
+	Phase       backend.Phase `json:"phase"` // closed is well; open is left alone after failures
+	InFlight    int           `json:"in_flight"`
+	Queued      int           `json:"queued"`
+	LastFailure backend.Kind  `json:"last_failure,omitempty"`
+	FailedAt    *time.Time    `json:"failed_at,omitempty"`
+}
+
+// NewBackendCondition tells a guard's state.
+func NewBackendCondition(s backend.State) BackendCondition {
+	c := BackendCondition{Name: s.Name, Phase: s.Phase, InFlight: s.InFlight, Queued: s.Queued, LastFailure: s.LastKind}
+	if s.LastKind != "" {
+		at := s.LastAt.UTC()
+		c.FailedAt = &at
+	}
+	return c
 }
 
 // health is the reply of GET /health.

@@ -36,20 +36,24 @@ func (c *call) addOpenAIError(envelope []byte, status, code int, message string)
 	if !speaksOpenAI(c.path) {
 		return envelope
 	}
-	kind := "invalid_request_error"
-	switch {
-	case status == 401 || status == 403:
-		kind = "authentication_error"
-	case status == 429:
-		kind = "rate_limit_error"
-	case status >= 500:
-		kind = "server_error"
-	}
-	encoded, err := encode(openAIError{Message: message, Type: kind, Code: code})
+	encoded, err := encode(openAIError{Message: message, Type: openAIType(status), Code: code})
 	if err != nil {
 		return envelope // alone it is a whole reply
 	}
 	return addKey(envelope, "error", encoded)
+}
+
+// openAIType is what OpenAI calls failures of a status.
+func openAIType(status int) string {
+	switch {
+	case status == 401 || status == 403:
+		return "authentication_error"
+	case status == 429:
+		return "rate_limit_error"
+	case status >= 500:
+		return "server_error"
+	}
+	return "invalid_request_error"
 }
 
 // defaultAccount makes a call outside /accounts/ one of the default account, if
@@ -96,6 +100,7 @@ type embeddingList struct {
 
 // createEmbeddings answers POST …/ai/v1/embeddings and /v1/embeddings.
 func createEmbeddings(s *Server, c *call) error {
+	c.reachModel()
 	if err := s.defaultAccount(c); err != nil {
 		return err
 	}
@@ -111,11 +116,11 @@ func createEmbeddings(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
-	embedded, err := s.parts.Models.Embed(c, llm.Request{Account: c.account, Model: request.Model, Texts: texts})
+	embedded, err := s.parts.Models.Embed(c, llm.Request{Payer: c.payer(), Model: request.Model, Texts: texts})
 	if err != nil {
 		return err
 	}
-	c.madeBy(embedded)
+	c.embeddedBy(embedded)
 	list := embeddingList{Object: "list", Model: request.Model, Usage: usageObject{embedded.Tokens, embedded.Tokens}}
 	for i, v := range embedded.Vectors {
 		object := embeddingObject{Object: "embedding", Index: i, Embedding: v}
@@ -199,8 +204,9 @@ func listOpenAIModels(s *Server, c *call) error {
 		Object string        `json:"object"`
 		Data   []openAIModel `json:"data"`
 	}{"list", []openAIModel{}}
+	survey := s.parts.Models.Survey(c)
 	for _, m := range s.parts.Models.Catalogue().Models() {
-		if _, _, missing := s.parts.Models.Serves(&m); missing == nil {
+		if _, missing := survey.Serves(&m); missing == nil {
 			list.Data = append(list.Data, newOpenAIModel(&m))
 		}
 	}

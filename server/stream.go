@@ -2,7 +2,11 @@ package server
 
 import (
 	"bufio"
+	"io"
 	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/valyala/fasthttp"
 )
 
 // flow is a reply that is written while it is made.
@@ -41,11 +45,27 @@ func (f *flow) Flush() error {
 	return f.err
 }
 
+// breakable is the body of a stream. If that fails, the reply ends without the mark
+// of its end, after all that was sent: the client can tell it from a whole one.
+type breakable struct {
+	io.ReadCloser
+	failed *atomic.Bool
+}
+
+// Read implements io.Reader.
+func (b breakable) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF && b.failed.Load() {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
 // stream writes a reply piece by piece, and is the last thing a handler does.
 // produce runs beside and after the handler, with the call's context alive but
 // no request left to look at; each piece has the chunk timeout to reach the
 // client, the whole has none. An error from produce cuts the reply short, which
-// the client can tell from a finished one.
+// the client can tell from a finished one; what was flushed before still arrives.
 func (c *call) stream(contentType string, produce func(w *flow) error) error {
 	c.warn()
 	response := c.fiber.Response()
@@ -54,24 +74,26 @@ func (c *call) stream(contentType string, produce func(w *flow) error) error {
 	response.ImmediateHeaderFlush = true // the first piece may take a while
 	c.flowing = true
 	c.settle()
-	response.SetBodyStreamWriter(func(w *bufio.Writer) {
+	var failed atomic.Bool
+	body := fasthttp.NewStreamReader(func(w *bufio.Writer) {
 		defer c.finish()
 		defer func() {
 			if r := recover(); r != nil {
+				failed.Store(true)
 				c.server.metrics.panics.Inc()
 				c.server.log.Error("a stream panicked", "request", c.id, "route", c.pattern(), "panic", r, "stack", string(debug.Stack()))
-				c.conn.cut()
 			}
 		}()
 		f := &flow{call: c, w: w}
-		if err := produce(f); err != nil {
-			c.fault = c.diagnose(err)
-			c.conn.cut()
-			return
+		err := produce(f)
+		if err == nil {
+			err = f.Flush()
 		}
-		if err := f.Flush(); err != nil {
+		if err != nil {
+			failed.Store(true)
 			c.fault = c.diagnose(err)
 		}
 	})
+	response.SetBodyStream(breakable{body, &failed}, -1)
 	return nil
 }

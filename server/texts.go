@@ -71,11 +71,11 @@ func upsertTexts(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
-	receipt, err := s.parts.Texts.Upsert(c, c.account, c.param(indexParam), texts, within)
+	receipt, err := s.parts.Texts.Upsert(c, c.payer(), c.param(indexParam), texts, within)
 	if err != nil {
 		return err
 	}
-	c.madeBy(receipt.Embedded)
+	c.embeddedBy(receipt.Embedded)
 	type truncated struct {
 		ID      index.VectorID `json:"id"`
 		Dropped int            `json:"dropped"`
@@ -198,11 +198,12 @@ func searchTexts(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
-	answer, err := s.parts.Texts.Search(c, c.account, c.param(indexParam), q, index.Read{Age: age, Within: within})
+	answer, err := s.parts.Texts.Search(c, c.payer(), c.param(indexParam), q, index.Read{Age: age, Within: within})
 	if err != nil {
 		return err
 	}
-	c.madeBy(answer.Embedded)
+	c.embeddedBy(answer.Embedded)
+	c.queried(answer.Index)
 	c.warnUnindexed(answer.Unindexed)
 	passages := make([]passage, len(answer.Matches))
 	for i, m := range answer.Matches {

@@ -43,7 +43,7 @@ var unbuilt = map[string]string{
 var unbuiltAI = map[string]string{
 	"finetunes":  "fine-tunes",
 	"tomarkdown": "Markdown conversion",
-	"v1":         "chat, responses and all else of the OpenAI-compatible API but embeddings",
+	"v1":         "OpenAI-compatible API beyond chat, completions, responses, embeddings and models",
 }
 
 // noRoute is the fault of a path no route matches: a Cloudflare API that is not
