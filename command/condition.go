@@ -22,6 +22,9 @@ func (h *house) condition(models server.Condition) server.Condition {
 		}
 	}
 	c := models
+	for _, b := range h.backends.states() {
+		c.Backends = append(c.Backends, server.NewBackendCondition(b))
+	}
 	for _, n := range stats.Warming {
 		c.Warming = append(c.Warming, names[n])
 	}
@@ -35,7 +38,7 @@ func (h *house) condition(models server.Condition) server.Condition {
 	return c
 }
 
-// collectors tell /metrics about the indexes and the embedding cache.
+// collectors tell /metrics about the indexes, the model servers and the embedding cache.
 func (h *house) collectors(cache *embed.Cache) []prometheus.Collector {
 	gauge := func(name, help string, value func(s local.Stats) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(h.engine.Stats()) })
@@ -44,6 +47,7 @@ func (h *house) collectors(cache *embed.Cache) []prometheus.Collector {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value(cache.Stats())) })
 	}
 	return []prometheus.Collector{
+		&h.backends,
 		gauge("nearside_indexes_open", "Indexes in memory.", func(s local.Stats) float64 { return float64(s.Open) }),
 		gauge("nearside_indexes_damaged", "Indexes that are damaged and out of service.", func(s local.Stats) float64 { return float64(len(s.Damaged)) }),
 		gauge("nearside_records", "Records of the open indexes.", func(s local.Stats) float64 { return float64(s.Records) }),

@@ -19,6 +19,7 @@ import (
 	"nearside/catalog"
 	"nearside/embed"
 	"nearside/index"
+	"nearside/llm/neuron"
 	"nearside/rag"
 	"nearside/vectorize"
 )
@@ -135,7 +136,7 @@ func makeHouses(t *testing.T) (closed, killed map[string][]byte) {
 		t.Fatal(err)
 	}
 	notes := []rag.Text{{ID: "a", Text: "the shop opens at nine"}, {ID: "b", Title: "Refunds", Text: "money back in thirty days"}}
-	if _, err := h.texts.Upsert(ctx, "local", "notes", notes, index.Scope{}); err != nil {
+	if _, err := h.texts.Upsert(ctx, neuron.Payer{Account: "local"}, "notes", notes, index.Scope{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := h.vectorize.KeepSnapshot(ctx, "local", "points", time.Unix(1_800_000_000, 0)); err != nil {
@@ -162,7 +163,7 @@ func tryHouse(dir string) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openHouse(context.Background(), houseOptions{data: dir, models: models, embedders: []embed.Embedder{embed.Lexical{}}, log: slog.New(slog.DiscardHandler)})
+	return openHouse(context.Background(), houseOptions{data: dir, catalogue: catalogueFiles{base: models}, servers: backendFlags{ollama: off}, embedders: []embed.Embedder{embed.Lexical{}}, log: slog.New(slog.DiscardHandler)})
 }
 
 // answersOf lays out a data directory, asks it everything, and writes the answers down.
@@ -210,7 +211,7 @@ func (a *asking) everything() (string, error) {
 		}
 	}
 	if err == nil {
-		found, searching := a.house.texts.Search(a.ctx, "local", "notes", rag.Query{Text: "when does the shop open", TopK: 2}, index.Read{})
+		found, searching := a.house.texts.Search(a.ctx, neuron.Payer{Account: "local"}, "notes", rag.Query{Text: "when does the shop open", TopK: 2}, index.Read{})
 		err = a.note(found.Matches, searching)
 	}
 	if err == nil {

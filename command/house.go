@@ -13,6 +13,7 @@ import (
 	"nearside/embed"
 	"nearside/index/local"
 	"nearside/llm"
+	"nearside/llm/backend"
 	"nearside/llm/neuron"
 	"nearside/rag"
 	"nearside/server"
@@ -31,8 +32,11 @@ type house struct {
 	catalog   *catalog.Catalog
 	engine    *local.Engine
 	vectorize *vectorize.Service
+	ledger    *neuron.Ledger
+	backends  backends
 	models    *llm.Router
 	texts     *rag.Service
+	options   houseOptions
 }
 
 // houseOptions say how a data directory is opened.
@@ -43,13 +47,15 @@ type houseOptions struct {
 	maxAge      time.Duration
 	graph       local.GraphOptions
 	embedders   []embed.Embedder
-	models      []byte // models.yaml
+	catalogue   catalogueFiles // models.yaml, and what the user has of it
+	servers     backendFlags
+	perDay      neuron.Micro // what each account may use in a UTC day; 0: as much as it likes
 	log         *slog.Logger
 }
 
 // openHouse opens a data directory and everything in it, and makes it if it is absent.
 func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
-	h = &house{}
+	h = &house{options: o}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())
@@ -70,27 +76,52 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	if h.vectorize, err = vectorize.Open(ctx, h.catalog, h.engine, vectorize.Options{Limits: limits, Files: files, Log: o.log}); err != nil {
 		return h, err
 	}
-	models, err := llm.Load(o.models)
-	if err != nil {
+	if h.ledger, err = neuron.Open(h.dir, neuron.Options{PerDay: o.perDay}); err != nil {
 		return h, err
 	}
-	if h.models, err = llm.NewRouter(models, o.embedders, rag.Pins{Catalog: h.catalog}, neuron.NewMeter(time.Now)); err != nil {
+	err = h.readModels(func(c *llm.Catalogue, list []backend.Backend) (err error) {
+		h.models, err = llm.NewRouter(llm.Options{
+			Catalogue: c, Embedders: o.embedders, Backends: list, Pins: rag.Pins{Catalog: h.catalog}, Ledger: h.ledger,
+		})
+		return err
+	})
+	if err != nil {
 		return h, err
 	}
 	h.texts = rag.New(h.vectorize, h.models, h.catalog)
 	return h, nil
 }
 
+// readModels reads the catalogue, opens the model servers that it names, and
+// gives both to accept. When anything is wrong, all stays as it was.
+func (h *house) readModels(accept func(*llm.Catalogue, []backend.Backend) error) error {
+	c, err := h.options.catalogue.load()
+	if err != nil {
+		return err
+	}
+	servers, err := h.options.servers.apply(c.Servers())
+	if err != nil {
+		return err
+	}
+	return h.backends.use(servers, func(list []backend.Backend) error { return accept(c, list) })
+}
+
+// reload reads the catalogue again, for the calls that come from now on.
+func (h *house) reload() error { return h.readModels(h.models.Swap) }
+
 // parts is what a server needs of the house.
 func (h *house) parts() server.Parts {
-	return server.Parts{Keys: h.catalog, Vectorize: h.vectorize, Models: h.models, Texts: h.texts}
+	return server.Parts{Keys: h.catalog, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Texts: h.texts}
 }
 
 // Close closes everything, the innermost first.
 func (h *house) Close() error {
-	var errs []error
+	errs := []error{h.backends.Close()}
 	if h.engine != nil {
 		errs = append(errs, h.engine.Close())
+	}
+	if h.ledger != nil {
+		errs = append(errs, h.ledger.Close())
 	}
 	if h.catalog != nil {
 		errs = append(errs, h.catalog.Close())

@@ -7,7 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -15,6 +18,7 @@ import (
 
 	"nearside/client"
 	"nearside/fault"
+	"nearside/llm/neuron"
 	"nearside/server"
 )
 
@@ -24,6 +28,7 @@ type serveFlags struct {
 	house   houseOptions
 	models  modelFlags
 	memory  string
+	neurons int64
 	graph   graphFlags
 	guide   bool
 	logAs   string
@@ -40,7 +45,8 @@ func newServe(assets Assets) *cobra.Command {
 On 127.0.0.1 no key is needed until the first one is made. Any other address needs
 a key ("nearside keys create --data DIR --scope admin") and TLS.
 
-The server stops on SIGTERM or Ctrl-C: it finishes what is under way first.`,
+The server stops on SIGTERM or Ctrl-C: it finishes what is under way first. On
+SIGHUP it reads the catalogue of models again; a wrong one is refused and named in the log.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), f, assets, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -64,6 +70,10 @@ The server stops on SIGTERM or Ctrl-C: it finishes what is under way first.`,
 	flags.StringVar(&f.logAs, "log", "text", "form of the log: text or json")
 	flags.StringVar(&f.logFrom, "log-level", "warn", "debug, info (every request), warn or error")
 	f.models.add(flags)
+	f.house.catalogue.add(flags)
+	f.house.servers.add(flags)
+	flags.Int64Var(&f.neurons, "neurons-per-day", 0, "neurons that each account may use in a UTC day; 0 = no limit")
+	flags.IntVar(&f.server.QuotaCode, "quota-code", 3036, "error code when they are used up: 3036 as documented, or 4006 as the real service sends")
 	return cmd
 }
 
@@ -85,8 +95,12 @@ func serve(ctx context.Context, f serveFlags, assets Assets, stdout, stderr io.W
 	if err != nil {
 		return err
 	}
-	f.house.memoryBytes, f.house.maxAge = int64(memory), f.server.Delay
-	f.house.embedders, f.house.models, f.house.log = models.embedders, assets.Models, log
+	if f.neurons < 0 {
+		return fault.New(fault.Invalid, "--neurons-per-day is %d; it can be 0 (no limit) or more", f.neurons)
+	}
+	f.house.memoryBytes, f.house.maxAge, f.house.perDay = int64(memory), f.server.Delay, neuron.Micro(f.neurons)*1_000_000
+	f.house.embedders, f.house.log = models.embedders, log
+	f.house.catalogue.base, f.house.catalogue.data = assets.Models, f.house.data
 	h, err := openHouse(ctx, f.house)
 	if err != nil {
 		return err
@@ -107,12 +121,34 @@ func serve(ctx context.Context, f serveFlags, assets Assets, stdout, stderr io.W
 	address := scheme + "://" + s.Addr().String()
 	fmt.Fprintf(stdout, "nearside %s serving on %s\n", Version, address)
 
-	var greeting sync.WaitGroup
-	defer greeting.Wait()
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	beside.Go(func() { reloadOnHangup(running, h, log) })
 	if f.guide {
-		greeting.Go(func() { greet(ctx, address, assets.Docs, started, stdout, log) })
+		beside.Go(func() { greet(ctx, address, assets.Docs, started, stdout, log) })
 	}
 	return s.Run(ctx)
+}
+
+// reloadOnHangup reads the catalogue of models again on every SIGHUP, until ctx ends.
+func reloadOnHangup(ctx context.Context, h *house, log *slog.Logger) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+		}
+		if err := h.reload(); err != nil {
+			log.Error("the catalogue of models was not read again; the one from before goes on", "error", err)
+			continue
+		}
+		log.Warn("the catalogue of models was read again", "models", len(h.models.Catalogue().Models()))
+	}
 }
 
 // greet shows the guide; a server that cannot be greeted is still a server.
