@@ -29,7 +29,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	for _, line := range []string{"", "serve", "index", "index create", "index list", "index info", "index delete", "records", "records count",
 		"records list", "records facets", "records update", "records delete", "search", "ingest", "keys", "keys create",
 		"keys list", "keys revoke", "models", "models list", "models check", "models switch", "models pull", "snapshot", "snapshot create", "snapshot list", "snapshot verify", "snapshot restore",
-		"check", "salvage", "eval", "version", "completion", "bench", "bench ann", "bench data", "bench filter", "bench churn", "bench build", "bench scale",
+		"usage", "check", "salvage", "eval", "version", "completion", "bench", "bench ann", "bench data", "bench filter", "bench churn", "bench build", "bench scale",
 		"bench memory", "bench start", "bench http"} {
 		out, _, code := runHere(t, append(strings.Fields(line), "--help")...)
 		if code != 0 || !strings.Contains(out, "Usage:") {
@@ -104,6 +104,12 @@ func TestKeysCanBeMadeBeforeTheServerRuns(t *testing.T) {
 	out, _, _ := runHere(t, "keys", "list", "--json", "--data", data)
 	if err := json.Unmarshal([]byte(out), &keys); err != nil {
 		t.Fatal(err)
+	}
+	if out, stderr, code := runHere(t, "keys", "create", "--scope", "write", "--neurons-per-day", "500", "--json", "--data", data); code != 0 || !strings.Contains(out, `"neurons_per_day": 500`) {
+		t.Errorf("exit code %d, printed %s%s", code, out, stderr)
+	}
+	if out, _, _ := runHere(t, "keys", "list", "--data", data); !strings.Contains(out, "500 neurons a day") {
+		t.Errorf("keys list printed %s", out)
 	}
 	if len(keys) != 1 || keys[0].Name != "me" || keys[0].Scope != "admin" || keys[0].Secret != "" {
 		t.Errorf("keys list printed %s", out)
