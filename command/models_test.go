@@ -15,16 +15,16 @@ import (
 func serveModels(t *testing.T) (url string, behind *backendtest.Server) {
 	t.Helper()
 	behind = backendtest.New(t)
-	data := t.TempDir()
+	path := filepath.Join(t.TempDir(), "mine.yaml")
 	file := `backends: [{name: ollama, url: "` + behind.URL + `"}]
 models:
   - {id: "@my/chat", task: Text Generation, backends: [{kind: ollama, model: chat}]}
   - {id: "@my/gone", task: Text Generation, backends: [{kind: ollama, model: gone}]}
 `
-	if err := os.WriteFile(filepath.Join(data, "models.yaml"), []byte(file), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, data, "--models", t.TempDir())
+	p := start(t, t.TempDir(), "--models", t.TempDir(), "--models-file", path)
 	return p.ready().URL, behind
 }
 
@@ -94,13 +94,15 @@ func TestModelsCheckAsksWhatIsServedAndNothingElse(t *testing.T) {
 	if now := len(behind.Asked("/api/chat")); now != asked+1 {
 		t.Errorf("%d further calls for one model that is there", now-asked)
 	}
-	all := jsonOf(t, 0, "models", "check", "--url", url)
-	if len(all) < 5 {
-		t.Errorf("%+v", all)
-	}
-	for _, m := range all {
-		if !m.OK || m.Served == "" {
-			t.Errorf("%+v", m)
+	for task, least := range map[string]int{"Text Generation": 2, "Text Embeddings": 5} {
+		all := jsonOf(t, 0, "models", "check", "--task", task, "--url", url)
+		if len(all) < least {
+			t.Errorf("%s: %+v", task, all)
+		}
+		for _, m := range all {
+			if !m.OK || m.Served == "" {
+				t.Errorf("%+v", m)
+			}
 		}
 	}
 }
