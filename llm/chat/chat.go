@@ -1,12 +1,15 @@
 // Package chat has what is said to a model that generates text, and what it says,
 // in one form for all dialects and all backends.
 //
-// A Request is read from Cloudflare's native input, from a chat.completions or a
-// responses body. A backend answers it piece by piece (Piece) and ends with an End.
-// A Writer puts pieces into the dialect that the caller speaks, as one object or as
-// a stream of frames.
+// A Request is read from Cloudflare's native input, from a chat.completions, a
+// completions or a responses body (ParseNative and its like). A backend answers it
+// piece by piece (Piece) and ends with an End. A Sieve makes of those pieces what
+// callers are told, and a Writer puts them into the dialect that the caller speaks,
+// as one object or as a stream of frames. A Format checks an answer that must be
+// JSON, and Repair asks for it again. Estimates stand in where nobody counts tokens.
 //
-// The package knows no HTTP and no backend. It promises that whatever breaks a
+// The package knows no HTTP and no backend, fetches nothing, and keeps no state but
+// that of one answer. It promises that whatever breaks a
 // model's schema is refused with the path of the fault, in the words of the real
 // service, before anything is asked of a model.
 package chat

@@ -107,13 +107,13 @@ func TestResultsFindTheirCalls(t *testing.T) {
 	}
 }
 
-func TestManyOpenCallsCostNoMoreThanTheirLength(t *testing.T) {
-	const n = 10_000
-	body := `{"messages":[{"role":"assistant","tool_calls":[` + strings.Repeat(`{"name":"f"},`, n) + `{"name":"f"}]}` +
-		strings.Repeat(`,{"role":"tool","name":"g","content":""}`, n) + `]}`
-	q := parse(t, "native", []byte(body))
-	if len(q.Messages) != n+1 || q.Messages[n].ToolCallID != "" {
-		t.Errorf("got %d messages", len(q.Messages))
+func TestAResultIsSoughtAmongTheLastCallsOnly(t *testing.T) {
+	for after, found := range map[int]bool{127: true, 128: false, 10_000: false} {
+		body := `{"messages":[{"role":"assistant","tool_calls":[{"id":"c","name":"first"}` + strings.Repeat(`,{"name":"f"}`, after) + `]},{"role":"tool","name":"first","content":""}]}`
+		q := parse(t, "native", []byte(body))
+		if got := q.Messages[1].ToolCallID == "c"; got != found {
+			t.Errorf("%d calls later: found is %t", after, got)
+		}
 	}
 }
 
