@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"nearside/client"
+	"nearside/llm/backend/backendtest"
+	"nearside/llm/chat"
 )
 
 // clientsDir is where scripts/clients installed the real clients.
@@ -124,6 +126,35 @@ func TestOfficialSDKsWork(t *testing.T) {
 		{"node", []string{"openai.mjs"}},
 		{"python3", []string{"cloudflare_sdk.py", "py4"}},
 		{"python3", []string{"openai_sdk.py"}},
+	} {
+		t.Run(strings.Join(script.args, " "), func(t *testing.T) {
+			path, err := filepath.Abs(filepath.Join("testdata", "clients", script.args[0]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Log(run(t, api, script.run, append([]string{path}, script.args[1:]...)...))
+		})
+	}
+}
+
+// TestOfficialSDKsChat has the real clients talk to models on two model servers:
+// one that speaks, and one that calls a tool.
+func TestOfficialSDKsChat(t *testing.T) {
+	clientsDir(t)
+	speaks, calls := backendtest.New(t), backendtest.New(t)
+	speaks.Add(backendtest.Model{Name: "llama3.2"})
+	calls.Add(backendtest.Model{Name: "openai/gpt-oss-20b"})
+	calls.Answer(backendtest.Answer{Tools: []chat.ToolCall{{ID: "c1", Name: "weather", Arguments: []byte(`{"city":"Oslo"}`)}}})
+	api := start(t, t.TempDir(), "--ollama", speaks.URL, "--openai", calls.URL+"/v1").ready()
+	for _, script := range []struct {
+		run  string
+		args []string
+	}{
+		{"node", []string{"openai_chat.mjs"}},
+		{"python3", []string{"openai_chat.py"}},
+		{"node", []string{"cloudflare_chat.mjs", "cloudflare"}},
+		{"node", []string{"cloudflare_chat.mjs", "cloudflare-5"}},
+		{"node", []string{"cloudflare_chat.mjs", "cloudflare-4"}},
 	} {
 		t.Run(strings.Join(script.args, " "), func(t *testing.T) {
 			path, err := filepath.Abs(filepath.Join("testdata", "clients", script.args[0]))
