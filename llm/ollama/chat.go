@@ -42,7 +42,7 @@ func (b *Backend) Chat(ctx context.Context, name string, q *chat.Request, yield 
 	}
 	defer lines.Close()
 	for {
-		end, err := b.frame(name, lines, tally)
+		end, err := b.next(name, lines, tally)
 		if err != nil {
 			return tally.Fail(err)
 		}
@@ -91,18 +91,20 @@ type frame struct {
 	Error json.RawMessage `json:"error"`
 }
 
-// frame reads a line and gives out its piece. It returns the end if the line is the last.
-func (b *Backend) frame(name string, lines *wire.Lines, tally *wire.Tally) (*chat.End, error) {
+// next reads a line of the answer. It returns the end if the line is the last.
+func (b *Backend) next(name string, lines *wire.Lines, tally *wire.Tally) (*chat.End, error) {
 	line, err := lines.Next()
 	if errors.Is(err, io.EOF) {
 		return nil, b.client.Error(name, backend.Broken, nil, "its answer ended without the last line; Ollama does so to a model that says the same again and again")
 	}
-	if err != nil {
+	if err != nil || len(line) == 0 {
 		return nil, err
 	}
-	if len(line) == 0 {
-		return nil, nil
-	}
+	return b.line(name, line, tally)
+}
+
+// line gives out the piece that a line has.
+func (b *Backend) line(name string, line []byte, tally *wire.Tally) (*chat.End, error) {
 	var f frame
 	if json.Unmarshal(line, &f) != nil {
 		return nil, b.client.Error(name, backend.Broken, nil, "a line of its answer is not the JSON that was expected")
@@ -112,15 +114,14 @@ func (b *Backend) frame(name string, lines *wire.Lines, tally *wire.Tally) (*cha
 	}
 	piece := chat.Piece{Content: f.Message.Content + f.Response, Reasoning: f.Message.Thinking + f.Thinking}
 	for _, call := range f.Message.ToolCalls {
-		piece.ToolCalls = append(piece.ToolCalls, chat.ToolCall{
-			ID: call.ID, Name: call.Function.Name, Arguments: json.RawMessage(call.Function.Arguments.String()),
-		})
+		arguments := call.Function.Arguments.String()
+		if arguments == "null" {
+			arguments = "{}"
+		}
+		piece.ToolCalls = append(piece.ToolCalls, chat.ToolCall{ID: call.ID, Name: call.Function.Name, Arguments: json.RawMessage(arguments)})
 	}
-	if err := tally.Add(piece); err != nil {
+	if err := tally.Add(piece); err != nil || !f.Done {
 		return nil, err
-	}
-	if !f.Done {
-		return nil, nil
 	}
 	return f.end(tally), nil
 }
@@ -133,10 +134,7 @@ func (f frame) end(tally *wire.Tally) *chat.End {
 	case tally.Called:
 		reason = chat.CalledTools
 	}
-	end := tally.Estimate(reason)
-	if f.PromptEvalCount > 0 || f.EvalCount > 0 {
-		end.Usage, end.Counted = chat.Usage{Prompt: f.PromptEvalCount, Completion: f.EvalCount}, true
-	}
+	end := tally.Counted(reason, chat.Usage{Prompt: f.PromptEvalCount, Completion: f.EvalCount})
 	return &end
 }
 

@@ -101,9 +101,10 @@ func (e embedding) ask(ctx context.Context, v *backend.Vectors, texts []string, 
 		return err
 	}
 	v.Values = append(v.Values, reply.Embeddings...)
-	if reply.PromptEvalCount == 0 {
+	if !wire.Believed(reply.PromptEvalCount) {
 		v.Counted = false
 		v.Tokens += total
+		return nil
 	}
 	v.Tokens += reply.PromptEvalCount
 	return nil

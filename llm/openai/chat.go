@@ -97,7 +97,11 @@ func (a *answer) read(lines *wire.Lines) error {
 		}
 		return a.complete()
 	}
-	stream := newEvents(lines, a.backend.client, a.model)
+	return a.stream(newEvents(lines, a.backend.client, a.model))
+}
+
+// stream reads an answer that comes in events.
+func (a *answer) stream(stream *events) error {
 	for {
 		data, err := stream.Next()
 		if errors.Is(err, io.EOF) {
@@ -187,16 +191,15 @@ func (a *answer) giveCalls() error {
 }
 
 func (a *answer) end() chat.End {
-	end := a.tally.Estimate(chat.Stopped)
+	reason := chat.Stopped
 	switch {
 	case a.reason == "length" || a.reason == "model_length":
-		end.Reason = chat.Length
+		reason = chat.Length
 	case a.tally.Called:
-		end.Reason = chat.CalledTools
+		reason = chat.CalledTools
 	}
-	if a.usage != nil && a.usage.Prompt+a.usage.Completion > 0 {
-		end.Counted = true
-		end.Usage = chat.Usage{Prompt: a.usage.Prompt, Cached: min(a.usage.Details.Cached, a.usage.Prompt), Completion: a.usage.Completion}
+	if a.usage == nil {
+		return a.tally.Estimate(reason)
 	}
-	return end
+	return a.tally.Counted(reason, chat.Usage{Prompt: a.usage.Prompt, Cached: a.usage.Details.Cached, Completion: a.usage.Completion})
 }

@@ -69,7 +69,7 @@ func (b *Backend) embed(ctx context.Context, model, id string, texts []string, v
 		}
 	}
 	v.Values = append(v.Values, vectors...)
-	if reply.Usage != nil && reply.Usage.Prompt > 0 {
+	if reply.Usage != nil && wire.Believed(reply.Usage.Prompt) {
 		v.Tokens += reply.Usage.Prompt
 		return nil
 	}

@@ -40,7 +40,8 @@ func (b *Backend) Rank(ctx context.Context, model, query string, texts []string)
 	if scores, err = b.scores(model, reply, len(texts)); err != nil {
 		return nil, 0, err
 	}
-	if tokens = max(reply.Usage.Total, reply.Usage.Prompt); tokens == 0 {
+	if tokens = max(reply.Usage.Total, reply.Usage.Prompt); !wire.Believed(tokens) {
+		tokens = 0
 		for _, text := range texts { // each is read together with the query
 			tokens += chat.EstimateText(query) + chat.EstimateText(text)
 		}

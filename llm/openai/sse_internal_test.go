@@ -13,6 +13,7 @@ import (
 
 	"nearside/llm/backend"
 	"nearside/llm/backend/wire"
+	"nearside/llm/chat"
 )
 
 // lineList is a lineReader over a text.
@@ -107,6 +108,34 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
+// FuzzAnswer proves that no stream of a server makes us panic or end without a reason.
+func FuzzAnswer(f *testing.F) {
+	for _, seed := range []string{
+		"data: {\"choices\":[{\"delta\":{\"content\":\"c\",\"reasoning\":\"r\"}}]}\n\ndata: [DONE]\n\n",
+		"data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":-1,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":{}}}]},\"finish_reason\":\"tool_calls\"}]}\n\n",
+		"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":-1,\"completion_tokens\":3}}\n\n: x\ndata: {\"error\":{}}\n\n",
+		"data: null\n\ndata: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n",
+	} {
+		f.Add(seed)
+	}
+	client := testClient(f)
+	f.Fuzz(func(t *testing.T, stream string) {
+		tally := &wire.Tally{Client: client, Yield: func(chat.Piece) error { return nil }}
+		a := answer{backend: &Backend{client: client}, model: "m", tally: tally}
+		err := a.stream(newEvents(&lineList{[]byte(stream)}, client, "m"))
+		var e *backend.Error
+		if err != nil && !errors.As(err, &e) || err == nil && a.reason == "" {
+			t.Errorf("error %v, reason %q", err, a.reason)
+		}
+		if err := a.giveCalls(); err != nil {
+			t.Error(err)
+		}
+		if end := a.end(); end.Usage.Prompt < 0 || end.Usage.Completion < 0 || end.Usage.Cached < 0 || end.Usage.Cached > end.Usage.Prompt {
+			t.Errorf("counted %+v", end)
+		}
+	})
+}
+
 // part returns a part of a call; an index below 0 is left out.
 func part(index int, id, name, arguments string) callDelta {
 	d := callDelta{ID: id}
@@ -171,6 +200,7 @@ func TestChunksOfEveryServerAreRead(t *testing.T) {
 		"model_length":            {[]string{`{"choices":[{"delta":{"content":"c"},"finish_reason":"model_length"}]}`, `[DONE]`}, "c||length|false"},
 		"another choice":          {[]string{`{"choices":[{"index":1,"delta":{"content":"d"}},{"index":0,"delta":{"content":"c"},"finish_reason":"stop"}]}`}, "c||stop|false"},
 		"usage beside":            {[]string{`{"choices":[{"delta":{"content":"c"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`}, "c||stop|true"},
+		"usage that cannot be":    {[]string{`{"choices":[{"delta":{"content":"c"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9000000000000000000,"completion_tokens":1}}`}, "c||stop|false"},
 		"usage of nothing":        {[]string{`{"choices":[{"delta":{"content":"c"},"finish_reason":"stop"}],"usage":{}}`}, "c||stop|false"},
 		"error is null":           {[]string{`{"error":null,"choices":[{"delta":{"content":"c"},"finish_reason":"stop"}]}`}, "c||stop|false"},
 		"no choices":              {[]string{`{"choices":null}`, `{}`, `{"choices":[{"delta":{},"finish_reason":"stop"}]}`}, "||stop|false"},

@@ -62,6 +62,22 @@ func (t *Tally) settle() {
 	t.text.Reset()
 }
 
+// maxTokens is the most that a backend can count and be believed. No context is near it.
+const maxTokens = 100_000_000
+
+// Believed reports whether a backend's count of tokens of some input can be true.
+func Believed(tokens int) bool { return tokens > 0 && tokens <= maxTokens }
+
+// Counted is the end of an answer whose tokens the backend counted. A count that
+// cannot be is not taken, nor one of nothing: then the end is an estimate.
+func (t *Tally) Counted(r chat.Reason, u chat.Usage) chat.End {
+	if u.Prompt < 0 || u.Prompt > maxTokens || u.Completion < 0 || u.Completion > maxTokens || u.Prompt+u.Completion == 0 {
+		return t.Estimate(r)
+	}
+	u.Cached = min(max(u.Cached, 0), u.Prompt)
+	return chat.End{Reason: r, Usage: u, Counted: true}
+}
+
 // Estimate is the end of an answer that nobody counted.
 func (t *Tally) Estimate(r chat.Reason) chat.End {
 	t.settle()
