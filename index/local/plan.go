@@ -59,12 +59,12 @@ func (p planner) choose() (plans, int) {
 		return byScan, 0
 	}
 	share := float64(p.matching) / float64(p.records)
-	near := max(p.near, share/2)
-	if math.IsNaN(p.near) {
-		near = share
+	near := share
+	if p.near > share { // where less matches near the query, a walk goes hardly farther than where as much does
+		near = p.near
 	}
 	ef := p.filtered(share)
-	if p.code*float64(p.matching) <= p.walk(float64(ef)/min(near, 1)) {
+	if p.code*float64(p.matching) <= p.walk(float64(ef)/near) {
 		return byCodes, 0
 	}
 	return byWalk, ef
@@ -136,11 +136,13 @@ func (b *builder) measure(ctx context.Context, c *cover) {
 	s := b.store
 	v := s.views.pinNewest()
 	defer v.unpin()
-	var slots []slot
-	v.alive.Iterate(func(at slot) bool {
-		slots = append(slots, at)
-		return len(slots) < measuredCodes && at < c.upTo.Load()
-	})
+	var slots []slot // spread, as those that match a filter are
+	upTo := c.upTo.Load()
+	for at := slot(0); at < upTo; at += max(1, upTo/measuredCodes) {
+		if v.alive.Contains(at) {
+			slots = append(slots, at)
+		}
+	}
 	if len(slots) < scanBelow {
 		return
 	}
