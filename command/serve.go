@@ -95,8 +95,9 @@ func serve(ctx context.Context, f serveFlags, assets Assets, stdout, stderr io.W
 	if err != nil {
 		return err
 	}
-	if f.neurons < 0 {
-		return fault.New(fault.Invalid, "--neurons-per-day is %d; it can be 0 (no limit) or more", f.neurons)
+	const most = 1_000_000_000_000 // as of a key
+	if f.neurons < 0 || f.neurons > most {
+		return fault.New(fault.Invalid, "--neurons-per-day is %d; it can be 1 to %d, or 0 for no limit", f.neurons, int64(most))
 	}
 	f.house.memoryBytes, f.house.maxAge, f.house.perDay = int64(memory), f.server.Delay, neuron.Micro(f.neurons)*1_000_000
 	f.house.embedders, f.house.log = models.embedders, log

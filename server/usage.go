@@ -63,11 +63,14 @@ type usageToday struct {
 	Reset time.Time   `json:"reset"`
 }
 
-// showUsage answers GET …/nearside/usage?from&to&group_by=model|key|day.
+// showUsage answers GET …/nearside/usage?from&to&group_by=model|key|day. Which
+// keys there are is for those to know who may list them.
 func showUsage(s *Server, c *call) error {
-	report, err := s.parts.Ledger.Usage(c, neuron.Query{
-		Account: c.account, From: c.queryParam("from"), To: c.queryParam("to"), By: neuron.Grouping(c.queryParam("group_by")),
-	})
+	by := neuron.Grouping(c.queryParam("group_by"))
+	if by == neuron.ByKey && !c.key.anybody() && !c.key.Permission.Allows(admin) {
+		return forbidden(reasonScope, "this key has the scope "+string(c.key.Permission)+"; usage by key needs admin, by model or day it does not")
+	}
+	report, err := s.parts.Ledger.Usage(c, neuron.Query{Account: c.account, From: c.queryParam("from"), To: c.queryParam("to"), By: by})
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,8 @@ func TestUsageIsGroupedByModelKeyAndDay(t *testing.T) {
 	today := time.Now().UTC().Format(time.DateOnly)
 	total := `"total":{"calls":3,"failed":0,"cached":0,"unpriced":0,"units":{"input_tokens":6},"neurons":0.036348,"usd":0.000000}`
 	usage("", `"from":"`+today+`","to":"`+today+`","group_by":"model"`, `"rows":[{"model":"`+bge+`","calls":3,`, total)
-	usage("?group_by=key", total, `{"key":"key-1","key_name":"boss","calls":1,"failed":0,"cached":0,"unpriced":0,"units":{"input_tokens":3},"neurons":0.018174,`,
+	h.do("GET", home+"/nearside/usage?group_by=key", nil, "Authorization: Bearer "+reader).want(t, 403, 10000, "admin")
+	h.do("GET", home+"/nearside/usage?group_by=key", nil, "Authorization: Bearer "+boss).want(t, 200, 0, total, `{"key":"key-1","key_name":"boss","calls":1,"failed":0,"cached":0,"unpriced":0,"units":{"input_tokens":3},"neurons":0.018174,`,
 		`{"key":"key-2","key_name":"reader","calls":2,`)
 	usage("?group_by=day&from="+today, total, `"rows":[{"day":"`+today+`","calls":3,`, `"usd_billed":0.000000}`)
 	usage("?from=2020-01-01&to=2020-12-31", `"from":"2020-01-01","to":"2020-12-31"`, `"rows":[]`, `"calls":0`)
