@@ -17,6 +17,12 @@
 // which it is settled. What is only reserved lives in memory: a crash frees it.
 // Days are those of the clock, and never go back while the program runs.
 //
+// The database is ledger.db, kept by package disk:
+//
+//	calls    (account, day, key, model) → calls settled, failed, cached and unpriced; neurons
+//	units    (account, day, key, model, unit) → how many were used
+//	queried  (account, day) → dimensions that queries of Vectorize read
+//
 // What costs nothing is counted too: calls that failed, calls answered from a
 // cache, and the dimensions that Vectorize's queries read. Those counts reach the
 // disk within seconds, or with the next charge, and a crash may lose the last of them.

@@ -1,0 +1,139 @@
+package neuron_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"nearside/disk"
+	"nearside/disk/disktest"
+	"nearside/llm/neuron"
+	"nearside/llm/neuron/neurontest"
+)
+
+var update = flag.Bool("update", false, "write the golden ledger anew; only for a new version of the format")
+
+// golden is a data directory with a ledger of version 1, as a clean end left it.
+const golden = "testdata/ledger-1.zip"
+
+// writeGolden uses a ledger for a few calls and keeps its files.
+func writeGolden(t *testing.T) {
+	t.Helper()
+	path := t.TempDir()
+	c := clockAt(noon)
+	dir, err := disk.OpenDir(path, disk.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, dir, neuron.Options{Clock: c.now})
+	call := neuron.Call{Payer: neuron.Payer{Account: "alice", Key: "k1"}, Model: "m1", Tariff: unit(t)}
+	settle(t, reserve(t, l, call, 1), 10)
+	settle(t, reserve(t, l, neuron.Call{Payer: alice, Model: "free"}, 1), 7)
+	reserve(t, l, call, 1).Refund()
+	c.forward(24 * time.Hour)
+	settle(t, reserve(t, l, call, 1), 20)
+	l.Cached(call)
+	l.Queried("alice", 768)
+	shut(t, l)
+	if err := dir.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	w := zip.NewWriter(&packed)
+	for _, name := range []string{"format", "ledger.db", "ledger.db.head"} { // not who wrote it
+		content, err := os.ReadFile(filepath.Join(path, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := w.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(golden, packed.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unpackGolden lays the golden directory out and returns its path.
+func unpackGolden(t *testing.T) string {
+	t.Helper()
+	archive, err := zip.OpenReader(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	path := t.TempDir()
+	for _, packed := range archive.File {
+		f, err := packed.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(path, packed.Name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+func TestTheGoldenLedgerIsReadAsItWasWritten(t *testing.T) {
+	if *update {
+		writeGolden(t)
+	}
+	c := clockAt(noon.Add(25 * time.Hour))
+	l := neurontest.OpenIn(t, disktest.OpenDir(t, unpackGolden(t), disk.Options{}), neuron.Options{Clock: c.now, PerDay: 100 * one})
+	if a := l.Left(alice); a.Left != 80*one {
+		t.Errorf("%s are left", a.Left)
+	}
+	report, err := l.Usage(t.Context(), neuron.Query{Account: "alice", From: "2030-01-01"})
+	want := "[{m1 {2 1 1 0 map[M_input_tokens:30] 30.000000} 0.000000} {free {1 0 0 1 map[M_input_tokens:7] 0.000000} 0.000000}] map[2030-01:768]"
+	if got := fmt.Sprint(report.Rows, report.Queried); got != want || err != nil {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+func TestAnExaminationFindsALedgerThatIsGoneOrDamagedAndMissesNone(t *testing.T) {
+	dir := disktest.OpenDir(t, t.TempDir(), disk.Options{})
+	examine := func(dir *disk.Dir, want int) {
+		t.Helper()
+		if found, err := neuron.Check(t.Context(), dir); len(found) != want || err != nil {
+			t.Errorf("found %v, %v", found, err)
+		}
+	}
+	examine(dir, 0) // as an earlier program left it
+	shut(t, open(t, dir, neuron.Options{}))
+	examine(dir, 0)
+
+	path := unpackGolden(t)
+	file := filepath.Join(path, "ledger.db")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 1
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir = disktest.OpenDir(t, path, disk.Options{})
+	examine(dir, 1)
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	examine(dir, 1)
+}
