@@ -101,7 +101,8 @@ type attempt struct {
 	model *Model // whose backends are asked
 	pays  *Model // whose prices hold
 	q     *chat.Request
-	out   *Generated // Usage adds up over everything that was asked
+	more  []*chat.Request // asked besides q, by the same work
+	out   *Generated      // Usage adds up over everything that was asked
 }
 
 // generate finds the model, or those that @nearside/auto may pick, and has one of
@@ -118,7 +119,7 @@ func (r *Router) generate(ctx context.Context, call Call, q *chat.Request, work 
 	q = bounded(m, q)
 	var attempts []attempt
 	for _, choice := range f.choices(ctx, m, q, m.Task) {
-		attempts = append(attempts, attempt{f, call, choice.Model, choice.Model, q, &Generated{Warning: choice.warning(m)}})
+		attempts = append(attempts, attempt{fleet: f, call: call, model: choice.Model, pays: choice.Model, q: q, out: &Generated{Warning: choice.warning(m)}})
 	}
 	return r.firstOf(ctx, m, attempts, work)
 }
@@ -128,8 +129,8 @@ func (r *Router) firstOf(ctx context.Context, m *Model, attempts []attempt, work
 	var failures []error
 	for _, a := range attempts {
 		out, err := r.attempt(ctx, a, work)
-		if err == nil || !elsewhere(ctx, err) {
-			return out, err
+		if err == nil || !elsewhere(ctx, err) || out.Usage != (chat.Usage{}) {
+			return out, err // what was produced is paid for; nobody else is asked for more
 		}
 		failures = append(failures, err)
 	}
@@ -138,14 +139,23 @@ func (r *Router) firstOf(ctx context.Context, m *Model, attempts []attempt, work
 
 // attempt has one model do the work on the payer's bill.
 func (r *Router) attempt(ctx context.Context, a attempt, work func(context.Context, attempt) error) (Generated, error) {
-	estimate := neuron.Tokens(chat.EstimateTokens(a.q), 0, cmp.Or(a.q.MaxTokens, longestAnswer))
-	cost, err := r.charged(ctx, a.call.Payer, a.pays, estimate, func() (neuron.Usage, error) {
+	cost, err := r.charged(ctx, a.call.Payer, a.pays, estimated(append(a.more, a.q)), func() (neuron.Usage, error) {
 		err := work(ctx, a)
 		used := a.out.Usage
 		return neuron.Tokens(used.Prompt, used.Cached, used.Completion), err
 	})
 	a.out.Neurons = cost
 	return *a.out, err
+}
+
+// estimated is what requests use if every answer is as long as it may be.
+func estimated(requests []*chat.Request) neuron.Usage {
+	prompt, completion := 0, 0
+	for _, q := range requests {
+		prompt += chat.EstimateTokens(q)
+		completion += cmp.Or(q.MaxTokens, longestAnswer)
+	}
+	return neuron.Tokens(prompt, 0, completion)
 }
 
 // longestAnswer is the tokens reserved for an answer whose length nobody bounded.

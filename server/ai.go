@@ -37,6 +37,9 @@ func (r run) call(c *call) llm.Call {
 var families = map[llm.Task]func(*Server, *call, run) error{
 	llm.Embeddings:     runEmbedding,
 	llm.TextGeneration: runGeneration,
+	llm.Summarization:  runSummary,
+	llm.Translation:    runTranslation,
+	llm.Classification: runClassification,
 }
 
 // runModel answers POST …/ai/run/{model...}.

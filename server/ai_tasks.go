@@ -1,0 +1,116 @@
+package server
+
+import (
+	"encoding/json"
+
+	"nearside/llm"
+)
+
+// runSummary makes a text short.
+func runSummary(s *Server, c *call, r run) error {
+	var input struct {
+		Text string `json:"input_text"`
+		Most int    `json:"max_length"`
+	}
+	input.Most = 1024 // tokens (developers.cloudflare.com/workers-ai/models/bart-large-cnn)
+	if err := r.input(&input); err != nil {
+		return err
+	}
+	c.leave()
+	summary, made, err := s.parts.Models.Summarize(c, r.call(c), input.Text, input.Most)
+	if err := c.generatedBy(made, err); err != nil {
+		return err
+	}
+	return c.reply(struct {
+		Summary string `json:"summary"`
+	}{summary})
+}
+
+// runTranslation says texts in another language.
+func runTranslation(s *Server, c *call, r run) error {
+	if r.model.Input == llm.TranslateIndicShape {
+		return runIndicTranslation(s, c, r)
+	}
+	var input struct {
+		Text string `json:"text"`
+		From string `json:"source_lang"`
+		To   string `json:"target_lang"`
+	}
+	input.From = "en"
+	if err := r.input(&input); err != nil {
+		return err
+	}
+	c.leave()
+	text, made, err := s.parts.Models.Translate(c, r.call(c), []string{input.Text}, input.From, input.To)
+	if err := c.generatedBy(made, err); err != nil {
+		return err
+	}
+	return c.reply(struct {
+		Text string `json:"translated_text"`
+	}{text[0]})
+}
+
+// runIndicTranslation says English texts in a language of India.
+func runIndicTranslation(s *Server, c *call, r run) error {
+	var input struct {
+		Text json.RawMessage `json:"text"`
+		To   string          `json:"target_language"`
+	}
+	input.To = "hin_Deva"
+	if err := r.input(&input); err != nil {
+		return err
+	}
+	texts, err := llm.Texts("/text", input.Text, llm.MaxTexts)
+	if err != nil {
+		return err
+	}
+	c.leave()
+	translations, made, err := s.parts.Models.Translate(c, r.call(c), texts, "eng_Latn", input.To)
+	if err := c.generatedBy(made, err); err != nil {
+		return err
+	}
+	return c.reply(struct {
+		Translations []string `json:"translations"`
+	}{translations})
+}
+
+// moods are the labels of distilbert-sst-2, the one model of Cloudflare's that classifies texts.
+var moods = []string{"NEGATIVE", "POSITIVE"}
+
+// runClassification says what kind of text it is.
+func runClassification(s *Server, c *call, r run) error {
+	if r.model.Input == llm.RerankShape {
+		return notBuilt("%s ranks texts, which nearside does not do; embeddings and a search in an index come near it", r.model.ID)
+	}
+	var input struct {
+		Text string `json:"text"`
+	}
+	if err := r.input(&input); err != nil {
+		return err
+	}
+	c.leave()
+	labels, made, err := s.parts.Models.Classify(c, r.call(c), input.Text, moods)
+	if err := c.generatedBy(made, err); err != nil {
+		return err
+	}
+	return c.reply(labels)
+}
+
+// input checks the body against the model's schema and decodes it.
+func (r run) input(into any) error {
+	if err := r.model.Validate(r.body); err != nil {
+		return err
+	}
+	return decodeJSON(r.body, into)
+}
+
+// generatedBy says in the reply's headers who did a task, and what it cost, also when it failed.
+func (c *call) generatedBy(made llm.Generated, err error) error {
+	if err != nil {
+		c.paidAnyway(made.Neurons)
+		return err
+	}
+	c.madeBy(made.By, made.Warning)
+	c.paid(made.Neurons)
+	return nil
+}
