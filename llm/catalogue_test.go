@@ -6,20 +6,25 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"nearside/llm"
 	"nearside/llm/neuron"
 )
 
-// shipped loads the catalogue that is built into nearside.
-func shipped(t testing.TB) *llm.Catalogue {
-	t.Helper()
+// loadShipped loads the catalogue that is built into nearside. It does not change: all tests share it.
+var loadShipped = sync.OnceValues(func() (*llm.Catalogue, error) {
 	source, err := os.ReadFile("../models.yaml")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	c, err := llm.Load(source)
+	return llm.Load(source)
+})
+
+func shipped(t testing.TB) *llm.Catalogue {
+	t.Helper()
+	c, err := loadShipped()
 	if err != nil {
 		t.Fatal(err)
 	}

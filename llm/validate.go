@@ -15,6 +15,11 @@ import (
 	"nearside/fault"
 )
 
+// MaxValues is the most JSON values of a body, those within lists and objects
+// included. The bytes of a file do not count. Each wrong one costs the schema some
+// ten microseconds.
+const MaxValues = 100_000
+
 // Validate checks the JSON body of one call against the schema of the model's
 // input. What is wrong is told as the real service does, all faults at once, each
 // with its path. A key whose value is null counts as absent. Keys that the schema
@@ -24,13 +29,16 @@ func (m *Model) Validate(body []byte) error {
 	if err != nil {
 		return err
 	}
-	instance := map[string]any{}
+	instance, count := map[string]any{}, 0
 	for name, raw := range fields {
 		if typeOf(raw) == "null" {
 			continue
 		}
 		if instance[name], err = plain(name, raw); err != nil {
 			return err
+		}
+		if count += values(instance[name]); count > MaxValues {
+			return badInput("the body holds more than %d values; send less in one call", MaxValues)
 		}
 	}
 	compiled, err := schemas()[m.Input].compiled()
@@ -73,6 +81,22 @@ func plain(name string, raw json.RawMessage) (any, error) {
 		return nil, badInput("'/%s' holds a number that is too large", short(json.RawMessage(name))).Because(err)
 	}
 	return v, nil
+}
+
+// values counts a value and those within it.
+func values(v any) int {
+	count := 1
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			count += values(item)
+		}
+	case map[string]any:
+		for _, item := range v {
+			count += values(item)
+		}
+	}
+	return count
 }
 
 // mostFaults is how many faults one message tells.
