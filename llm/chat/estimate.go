@@ -50,12 +50,17 @@ func estimateCalls(calls []ToolCall) int {
 
 // EstimateText estimates the tokens of a text from its characters. In tokens:
 //
-//	1/3  for each Latin letter (English has four or five letters to a token, other languages three)
-//	2/3  for each letter of another alphabet: Greek, Cyrillic, Hebrew, Arabic
-//	3/2  for each ideograph, kana or syllable of hangul
-//	1    for each digit, mark of punctuation and letter of any other script
+//	1/4  for each letter from a to z
+//	2/3  for each letter of Cyrillic
+//	1    for each letter of Greek, Hebrew and Arabic, each digit and mark of punctuation
+//	3/2  for each Latin letter with an accent, each ideograph, kana and syllable of hangul
+//	4/3  for each letter of any other script
 //	1/2  for each blank (in prose it is a part of the word after it, between numbers it is not); 1 for a line break
 //	its bytes in UTF-8 for anything else, such as emoji: no vocabulary needs more
+//
+// Sentences about human rights in eleven languages come out at 0.95 (Polish) to 1.5 times the
+// tokens of the vocabulary cl100k_base (the table is in the test), English prose and
+// code of 6 KB at 1.6. Older and smaller vocabularies need a few tenths more tokens.
 func EstimateText(s string) int {
 	sum := 0
 	for i := 0; i < len(s); {
@@ -84,14 +89,16 @@ func twelfths(r rune) int {
 	switch {
 	case r == ' ' || r == '\t':
 		return 6
-	case r < utf8.RuneSelf && (r|0x20) >= 'a' && (r|0x20) <= 'z', unicode.Is(unicode.Latin, r):
-		return 4
-	case unicode.In(r, unicode.Greek, unicode.Cyrillic, unicode.Hebrew, unicode.Arabic):
+	case (r|0x20) >= 'a' && (r|0x20) <= 'z':
+		return 3
+	case unicode.Is(unicode.Cyrillic, r):
 		return 8
-	case unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul):
-		return 18
-	case unicode.IsLetter(r), unicode.IsDigit(r), unicode.IsMark(r), unicode.IsPunct(r), r < utf8.RuneSelf:
+	case r < utf8.RuneSelf, unicode.In(r, unicode.Greek, unicode.Hebrew, unicode.Arabic), unicode.IsDigit(r), unicode.IsPunct(r):
 		return 12
+	case unicode.In(r, unicode.Latin, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul):
+		return 18
+	case unicode.IsLetter(r), unicode.IsMark(r):
+		return 16
 	default:
 		return 12 * utf8.RuneLen(r)
 	}
