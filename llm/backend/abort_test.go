@@ -112,8 +112,8 @@ func TestAConnectionIsUsedAgainAfterAWholeAnswer(t *testing.T) {
 			}
 		}
 	}
-	if n := s.Conns(); n > 4 {
-		t.Errorf("100 answers one after the other left %d connections", n)
+	if n := s.Opened(); n > 10 { // a few more than two: an end that comes late is not waited for
+		t.Errorf("100 answers one after the other took %d connections", n)
 	}
 }
 

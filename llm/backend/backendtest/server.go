@@ -75,6 +75,7 @@ type Server struct {
 	lacking  map[string]bool // paths
 	requests []Request
 	conns    map[net.Conn]bool
+	opened   int
 }
 
 // New starts a server that ends with the test.
@@ -189,12 +190,20 @@ func (s *Server) Conns() int {
 	return len(s.conns)
 }
 
+// Opened returns the number of connections that were ever open.
+func (s *Server) Opened() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened
+}
+
 func (s *Server) connState(c net.Conn, state http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch state {
 	case http.StateNew:
 		s.conns[c] = true
+		s.opened++
 	case http.StateClosed, http.StateHijacked:
 		delete(s.conns, c)
 	}
