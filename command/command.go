@@ -109,7 +109,7 @@ Every flag is also an environment variable: --data is NEARSIDE_DATA.`,
 		return fault.New(fault.Invalid, "%s; see: %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		newServe(assets), newIndex(), newRecords(), newSearch(), newIngest(), newKeys(), newModels(), newUsage(), newSnapshot(),
+		newServe(assets), newIndex(), newRecords(), newSearch(), newChat(), newIngest(), newKeys(), newModels(), newUsage(), newSnapshot(),
 		newCheck(), newSalvage(), newEval(), newBench(), newVersion(),
 	)
 	for _, group := range root.Commands() {
