@@ -59,7 +59,7 @@ func TestSettledChargesSurviveACrashAtAnyOperation(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d operations", count.Operations())
-	most := 12
+	most := 8
 	if *long {
 		most = count.Operations()
 	}
@@ -95,7 +95,7 @@ func sample(random *rand.Rand, of, n int) []int {
 // TestConcurrentChargesSurviveACrash crashes while many callers settle.
 func TestConcurrentChargesSurviveACrash(t *testing.T) {
 	random := seeded(t)
-	for range 4 {
+	for range 2 {
 		path := t.TempDir()
 		faults := disktest.Count()
 		end := 1 + random.Int64N(200) // the call at which it crashes

@@ -110,7 +110,7 @@ func TestTheLedgerIsTheSumOfWhatSettleReturned(t *testing.T) {
 	var ended []*neuron.Reservation
 	refusals, midnights := 0, 0
 
-	steps := 1000
+	steps := 500
 	if *long {
 		steps = 20_000
 	}
@@ -256,7 +256,7 @@ func TestLimitsHoldUnderConcurrentCalls(t *testing.T) {
 	charged := map[string]neuron.Micro{}
 	for range 2 {
 		var work sync.WaitGroup
-		for range 16 {
+		for range 8 {
 			own := rand.New(rand.NewPCG(random.Uint64(), 1))
 			work.Go(func() {
 				for range 40 {

@@ -442,10 +442,10 @@ func TestConcurrentSettlementsShareOneSync(t *testing.T) {
 		for _, r := range reservations {
 			work.Go(func() { settle(t, r, 2) })
 		}
-		synctest.Wait() // one is syncing, the others queue behind it
+		synctest.Wait() // one is syncing, and the others have joined it or queue behind it
 		s.free()
 		work.Wait()
-		if n := s.syncs.Load() - before; n != 2 {
+		if n := s.syncs.Load() - before; n > 2 {
 			t.Errorf("%d settlements took %d syncs", callers+1, n)
 		}
 		if sum := total(t, l, neuron.Query{Account: "alice"}); sum.Neurons != 2*(callers+2)*one {
