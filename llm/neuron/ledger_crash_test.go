@@ -53,6 +53,7 @@ func life(t *testing.T, path string, hook disk.Hook) (acknowledged, failed neuro
 }
 
 func TestSettledChargesSurviveACrashAtAnyOperation(t *testing.T) {
+	t.Parallel()
 	random := seeded(t)
 	count := disktest.Count()
 	if _, _, _, err := life(t, t.TempDir(), count.Hook); err != nil {
@@ -94,6 +95,7 @@ func sample(random *rand.Rand, of, n int) []int {
 
 // TestConcurrentChargesSurviveACrash crashes while many callers settle.
 func TestConcurrentChargesSurviveACrash(t *testing.T) {
+	t.Parallel()
 	random := seeded(t)
 	for range 2 {
 		path := t.TempDir()

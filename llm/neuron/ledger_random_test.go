@@ -98,6 +98,7 @@ func (m *model) admits(call neuron.Call, cost neuron.Micro) bool {
 // TestTheLedgerIsTheSumOfWhatSettleReturned runs random calls of several payers over some
 // days, with the ledger closed and opened between them, beside a model of it.
 func TestTheLedgerIsTheSumOfWhatSettleReturned(t *testing.T) {
+	t.Parallel()
 	random := seeded(t)
 	begin := time.Date(2030, 2, 27, 20, 0, 0, 0, time.UTC)
 	c := clockAt(begin)
@@ -247,6 +248,7 @@ func (m *model) compare(t *testing.T, l *neuron.Ledger, account, from string) {
 // TestLimitsHoldUnderConcurrentCalls lets many callers use no more than they reserved:
 // then no account and no key is ever charged more than its limit on a day.
 func TestLimitsHoldUnderConcurrentCalls(t *testing.T) {
+	t.Parallel()
 	random := seeded(t)
 	c := clockAt(noon)
 	l := neurontest.Open(t, neuron.Options{Clock: c.now, PerDay: accountLimit})
