@@ -1,8 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
 
+	"nearside/fault"
 	"nearside/llm"
 )
 
@@ -80,7 +83,7 @@ var moods = []string{"NEGATIVE", "POSITIVE"}
 // runClassification says what kind of text it is.
 func runClassification(s *Server, c *call, r run) error {
 	if r.model.Input == llm.RerankShape {
-		return notBuilt("%s ranks texts, which nearside does not do; embeddings and a search in an index come near it", r.model.ID)
+		return runRanking(s, c, r)
 	}
 	var input struct {
 		Text string `json:"text"`
@@ -94,6 +97,53 @@ func runClassification(s *Server, c *call, r run) error {
 		return err
 	}
 	return c.reply(labels)
+}
+
+// ranked is a context with its score.
+type ranked struct {
+	ID    int     `json:"id"` // which of the contexts, from 0
+	Score float64 `json:"score"`
+}
+
+// runRanking says how well contexts answer a query, best first.
+func runRanking(s *Server, c *call, r run) error {
+	var input struct {
+		Query    string `json:"query"`
+		Contexts []struct {
+			Text string `json:"text"`
+		} `json:"contexts"`
+		Most int `json:"top_k"`
+	}
+	if err := r.input(&input); err != nil {
+		return err
+	}
+	if len(input.Contexts) > maxInputs {
+		return fault.For(llm.ReasonInput, "AiError: Bad input: Error: Length of '/contexts' must be <= %d, and is %d", maxInputs, len(input.Contexts))
+	}
+	texts := make([]string, len(input.Contexts))
+	for i, context := range input.Contexts {
+		texts[i] = context.Text
+	}
+	scores, made, err := s.parts.Models.Rank(c, r.call(c), input.Query, texts)
+	if err := c.generatedBy(made, err); err != nil {
+		return err
+	}
+	return c.reply(struct {
+		Response []ranked `json:"response"`
+	}{bestFirst(scores, input.Most)})
+}
+
+// bestFirst puts scores in order, equal ones as they came. At most so many are kept; 0: all.
+func bestFirst(scores []float64, most int) []ranked {
+	list := make([]ranked, len(scores))
+	for i, score := range scores {
+		list[i] = ranked{i, score}
+	}
+	slices.SortStableFunc(list, func(a, b ranked) int { return cmp.Compare(b.Score, a.Score) })
+	if most > 0 {
+		list = list[:min(most, len(list))]
+	}
+	return list
 }
 
 // input checks the body against the model's schema and decodes it.

@@ -31,6 +31,19 @@ func TestTasksAnswerInTheirShapesAndCostWhatTheySay(t *testing.T) {
 	}
 }
 
+func TestContextsAreRankedBestFirst(t *testing.T) {
+	h, s, parts := modelled(t, Config{})
+	s.openai.Add(backendtest.Model{Name: "BAAI/bge-reranker-base"}) // scores the words that query and text share
+	body := `{"query":"a cat","contexts":[{"text":"dogs"},{"text":"a cat sat"},{"text":"a dog"}],"top_k":2}`
+	a := h.post(home+"/ai/run/@cf/baai/bge-reranker-base", body)
+	a.want(t, 200, 0, `"result":{"response":[{"id":1,"score":2},{"id":2,"score":1}]}`)
+	if a.header.Get("nearside-backend") != "openai" || a.told(t) != charged(t, parts).String() || charged(t, parts) == 0 {
+		t.Errorf("headers %v, charged %s", a.header, charged(t, parts))
+	}
+	s.openai.Down()
+	h.post(home+"/ai/run/@cf/baai/bge-reranker-base", body).want(t, 200, 0, `"result":{"response":[{"id":1,"score":`, "no reranker is here")
+}
+
 func TestTasksRefuseWhatTheirModelsSchemasRefuse(t *testing.T) {
 	h, s, parts := modelled(t, Config{})
 	for _, test := range []struct {
@@ -42,7 +55,7 @@ func TestTasksRefuseWhatTheirModelsSchemasRefuse(t *testing.T) {
 		{"@cf/meta/m2m100-1.2b", `{"text":"x"}`, 400, 5006, "'target_lang'"},
 		{"@cf/meta/m2m100-1.2b", `{"text":"x","target_lang":"` + strings.Repeat("x", 65) + `"}`, 400, 5006, "at most 64"},
 		{"@cf/huggingface/distilbert-sst-2-int8", `{"text":7}`, 400, 5006, "'/text'"},
-		{"@cf/baai/bge-reranker-base", `{"query":"x","contexts":[{"text":"y"}]}`, 501, 10501, "ranks texts"},
+		{"@cf/baai/bge-reranker-base", `{"query":"x"}`, 400, 5006, "'contexts'"},
 		{"@cf/openai/whisper", `{"audio":[1]}`, 501, 10501, "Automatic Speech Recognition"},
 	} {
 		h.post(home+"/ai/run/"+test.model, test.body).want(t, test.status, test.code, test.fragment)
