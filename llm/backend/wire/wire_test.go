@@ -144,12 +144,11 @@ func TestRepliesAndLinesHaveLimits(t *testing.T) {
 			fmt.Fprint(w, tail)
 		})
 	}
-	var n int
-	if err := send(wire.MaxReply>>20-1, "7").Get(t.Context(), "/x", &n); err != nil || n != 7 {
-		t.Errorf("a reply within the limit: %d, %v", n, err)
-	}
-	if err := send(wire.MaxReply>>20, "7").Get(t.Context(), "/x", &n); err == nil || !strings.Contains(err.Error(), "its reply is longer than 64 MB") {
-		t.Errorf("a reply beyond the limit: %v", err)
+	for tail, ok := range map[string]bool{"": true, "7": false} {
+		_, reply, err := send(wire.MaxReply>>20, tail).PostRaw(t.Context(), "m", "/x", 1)
+		if ok && (err != nil || len(reply) != wire.MaxReply) || !ok && (err == nil || !strings.Contains(err.Error(), "its reply is longer than 64 MB")) {
+			t.Errorf("a reply of the limit and %d: %d bytes, %v", len(tail), len(reply), err)
+		}
 	}
 	for mb, ok := range map[int]bool{0: true, wire.MaxLine>>20 - 1: true, wire.MaxLine >> 20: false, 10: false} {
 		lines, err := send(mb, "7\n8").Stream(t.Context(), "m", "/x", 1)
