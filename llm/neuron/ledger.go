@@ -33,6 +33,7 @@ var schema = disk.Schema{
 			neurons  INTEGER NOT NULL,
 			PRIMARY KEY (account, day, key, model)
 		) STRICT, WITHOUT ROWID`,
+		`CREATE INDEX calls_by_day ON calls (day)`, // for Open, which reads what was charged today
 		`CREATE TABLE units (
 			account TEXT NOT NULL,
 			day     TEXT NOT NULL,
