@@ -7,6 +7,9 @@
 //
 // A backend reports what went wrong as an *Error, whose Kind decides whether the
 // router tries the next backend. It never pulls, creates or deletes a model.
+//
+// A Guard stands before each backend: it limits how much is asked of it at once and
+// how long it is waited for, and leaves it alone while it keeps failing.
 package backend
 
 import (
