@@ -15,16 +15,16 @@ import (
 func serveModels(t *testing.T) (url string, behind *backendtest.Server) {
 	t.Helper()
 	behind = backendtest.New(t)
-	path := filepath.Join(t.TempDir(), "mine.yaml")
+	data := t.TempDir()
 	file := `backends: [{name: ollama, url: "` + behind.URL + `"}]
 models:
   - {id: "@my/chat", task: Text Generation, backends: [{kind: ollama, model: chat}]}
   - {id: "@my/gone", task: Text Generation, backends: [{kind: ollama, model: gone}]}
 `
-	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(data, "models.yaml"), []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, t.TempDir(), "--models", t.TempDir(), "--models-file", path)
+	p := start(t, data, "--models", t.TempDir())
 	return p.ready().URL, behind
 }
 

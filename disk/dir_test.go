@@ -105,6 +105,23 @@ func TestADirectoryThatIsNotOursIsRefused(t *testing.T) {
 	}
 }
 
+func TestACatalogueOfModelsMayLieInADirectoryBeforeTheFirstStart(t *testing.T) {
+	path := t.TempDir()
+	write(t, filepath.Join(path, "models.yaml"), []byte("models: []"))
+	for range 2 {
+		d, err := disk.OpenDir(path, disk.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := d.ReadFile("models.yaml"); err != nil || string(text) != "models: []" {
+			t.Errorf("%q, %v", text, err)
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestWriteAtomicReplacesAFileWholeOrNotAtAll(t *testing.T) {
 	d := disktest.OpenDir(t, t.TempDir(), disk.Options{})
 	refusal := errors.New("no")

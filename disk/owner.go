@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"nearside/fault"
@@ -105,14 +106,18 @@ func (d *Dir) checkFormat() error {
 	return nil
 }
 
-// adopt writes the format file of a directory that holds nothing yet.
+// strangers are files that an empty directory may hold: what a file system puts
+// there, and the catalogue of models that its owner may put there before the first start.
+var strangers = []string{ownerName, "lost+found", "models.yaml"}
+
+// adopt writes the format file of a directory that holds nothing of ours yet.
 func (d *Dir) adopt() error {
 	names, err := d.Names()
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if name != ownerName && !strings.HasSuffix(name, tempSuffix) && name != "lost+found" {
+		if !slices.Contains(strangers, name) && !strings.HasSuffix(name, tempSuffix) {
 			return fault.New(fault.Corrupt, "%s holds files (such as %q) but no file %q: it is not a nearside data directory, or it is a damaged one; choose an empty directory",
 				d.path, name, formatName)
 		}
