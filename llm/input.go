@@ -18,6 +18,7 @@ type Input struct {
 	Texts    []string
 	Pooling  string // mean or cls, as asked; "" if not
 	Contexts bool   // given as contexts, and answered in their form (bge-m3)
+	Query    string // what the contexts are to be ranked by; "" if they are not (bge-m3)
 }
 
 // ParseEmbedding reads a JSON body in the given shape. What is wrong with it is
@@ -64,12 +65,18 @@ func parseBGEM3(fields map[string]json.RawMessage) (Input, error) {
 		return Input{}, badInput("Type mismatch of '/truncate_inputs', '%s' not in 'boolean'", typeOf(raw))
 	}
 	switch {
-	case fields["requests"] != nil || fields["query"] != nil:
-		return Input{}, fault.New(fault.Unsupported,
-			"nearside does not rank contexts by a query yet; leave the query out to get the contexts' vectors")
+	case fields["requests"] != nil:
+		return Input{}, fault.New(fault.Unsupported, "nearside takes no list of requests in one call; send each of them in a call of its own")
 	case fields["contexts"] != nil:
-		texts, err := contexts(fields["contexts"])
-		return Input{Texts: texts, Contexts: true}, err
+		in := Input{Contexts: true}
+		var err error
+		if raw := fields["query"]; raw != nil {
+			if in.Query, err = text("/query", raw); err != nil {
+				return Input{}, err
+			}
+		}
+		in.Texts, err = contexts(fields["contexts"])
+		return in, err
 	case fields["text"] != nil:
 		texts, err := Texts("/text", fields["text"], MaxTexts)
 		return Input{Texts: texts}, err

@@ -82,11 +82,13 @@ func TestAHundredTextsAreTaken(t *testing.T) {
 	}
 }
 
-func TestRankingByAQueryIsRefusedAsNotBuilt(t *testing.T) {
-	for _, body := range []string{`{"query":"q","contexts":[{"text":"a"}]}`, `{"requests":[]}`} {
-		if _, err := llm.ParseEmbedding(llm.BGEM3Shape, []byte(body)); !fault.Is(err, fault.Unsupported) {
-			t.Errorf("%s: got %v", body, err)
-		}
+func TestAQueryWithContextsAsksForARanking(t *testing.T) {
+	in, err := llm.ParseEmbedding(llm.BGEM3Shape, []byte(`{"query":"q","contexts":[{"text":"a"}]}`))
+	if err != nil || in.Query != "q" || !in.Contexts || len(in.Texts) != 1 {
+		t.Errorf("got %+v, %v", in, err)
+	}
+	if _, err := llm.ParseEmbedding(llm.BGEM3Shape, []byte(`{"requests":[]}`)); !fault.Is(err, fault.Unsupported) {
+		t.Errorf("a list of requests: got %v", err)
 	}
 }
 

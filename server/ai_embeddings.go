@@ -33,15 +33,36 @@ func runEmbedding(s *Server, c *call, r run) error {
 	if err != nil {
 		return err
 	}
-	embedded, err := s.parts.Models.Embed(c, llm.Request{Payer: c.payer(), Model: r.model.ID, Texts: input.Texts})
+	texts := input.Texts
+	if input.Query != "" {
+		texts = append([]string{input.Query}, texts...)
+	}
+	embedded, err := s.parts.Models.Embed(c, llm.Request{Payer: c.payer(), Model: r.model.ID, Texts: texts})
 	if err != nil {
 		return err
 	}
 	c.embeddedBy(embedded)
+	if input.Query != "" {
+		return c.reply(byQuery(embedded.Vectors))
+	}
 	if input.Pooling == "cls" {
 		c.message(embedded.Served + " pools as it was made to; cls was asked for and changes nothing")
 	}
 	return c.reply(shaped(r.model, input, embedded))
+}
+
+// rankedContexts is the reply of bge-m3 to contexts with a query, and of a reranker.
+type rankedContexts struct {
+	Response []ranked `json:"response"`
+}
+
+// byQuery ranks contexts by how near their vectors are to the first one, the query's.
+func byQuery(vectors [][]float32) rankedContexts {
+	scores := make([]float64, len(vectors)-1)
+	for i, v := range vectors[1:] {
+		scores[i] = llm.Cosine(vectors[0], v)
+	}
+	return rankedContexts{bestFirst(scores, 0)}
 }
 
 // shaped puts vectors into the form in which the model answers.

@@ -128,9 +128,7 @@ func runRanking(s *Server, c *call, r run) error {
 	if err := c.generatedBy(made, err); err != nil {
 		return err
 	}
-	return c.reply(struct {
-		Response []ranked `json:"response"`
-	}{bestFirst(scores, input.Most)})
+	return c.reply(rankedContexts{bestFirst(scores, input.Most)})
 }
 
 // bestFirst puts scores in order, equal ones as they came. At most so many are kept; 0: all.

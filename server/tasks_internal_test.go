@@ -44,6 +44,16 @@ func TestContextsAreRankedBestFirst(t *testing.T) {
 	h.post(home+"/ai/run/@cf/baai/bge-reranker-base", body).want(t, 200, 0, `"result":{"response":[{"id":1,"score":`, "no reranker is here")
 }
 
+// bge-m3 ranks by its own vectors; the one that is the query's is the nearest to it.
+func TestContextsWithAQueryAreRankedByTheirVectors(t *testing.T) {
+	h, _, parts := modelled(t, Config{})
+	a := h.post(home+"/ai/run/"+bgeM3, `{"query":"a cat","contexts":[{"text":"dogs"},{"text":"a cat"},{"text":"a dog"}]}`)
+	a.want(t, 200, 0, `"result":{"response":[{"id":1,"score":`)
+	if got := result[rankedContexts](t, a); len(got.Response) != 3 || got.Response[0].Score < .9999 || a.told(t) != charged(t, parts).String() {
+		t.Errorf("got %+v, told %s, charged %s", got, a.told(t), charged(t, parts))
+	}
+}
+
 func TestTasksRefuseWhatTheirModelsSchemasRefuse(t *testing.T) {
 	h, s, parts := modelled(t, Config{})
 	for _, test := range []struct {
