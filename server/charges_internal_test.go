@@ -19,7 +19,6 @@ type chargeTest struct {
 	body    string
 	stream  string // the body of the call for a stream; "": there is none
 	prepare func(h *harness)
-	status  int // of the reply; 0: 200
 	free    bool
 }
 
