@@ -64,6 +64,9 @@ func runModel(s *Server, c *call) error {
 	if err != nil {
 		return inferenceError(err, id)
 	}
+	if options.DryRun && model.Task != llm.TextGeneration {
+		return notBuilt("dry_run tells the price of text generation alone; leave it out, and %s runs", model.ID)
+	}
 	options.RejectIfBusy = options.RejectIfBusy || c.queryParam("rejectIfBusy") == "true"
 	return inferenceError(family(s, c, run{id, model, body, options}), id)
 }

@@ -262,7 +262,8 @@ func TestADryRunSaysWhatACallMayCostAndRunsNothing(t *testing.T) {
 	h, s, parts := modelled(t, Config{})
 	h.post(home+"/ai/run/"+llama, `{"prompt":"hello","dry_run":true}`).want(t, 200, 0, `"dry_run":true`, `"completion_tokens":256`, `"neurons":`)
 	h.post("/v1/chat/completions", `{"model":"`+llama+`","messages":[{"role":"user","content":"hello"}],"dry_run":true}`).want(t, 200, 0, `{"dry_run":true`)
-	if len(s.ollama.Asked("/api/chat"))+len(s.ollama.Asked("/api/generate")) > 0 || charged(t, parts) != 0 {
+	h.post(home+"/ai/run/"+bgeM3, `{"text":"hello","dry_run":true}`).want(t, 501, 10501, "text generation alone")
+	if len(s.ollama.Asked("/api/embed"))+len(s.ollama.Asked("/api/chat"))+len(s.ollama.Asked("/api/generate")) > 0 || charged(t, parts) != 0 {
 		t.Error("something ran")
 	}
 }
@@ -294,8 +295,8 @@ func until(t *testing.T, what string, met func() bool) {
 	}
 }
 
-// A thousand callers that go away leave nothing behind: no reservation, no call
-// in flight, no connection to the model server.
+// Callers that go away leave nothing behind: no reservation, no call in flight,
+// no connection to the model server.
 func TestAbortedStreamsLeaveNothingBehind(t *testing.T) {
 	aborts := 60
 	if testing.Short() {
