@@ -28,7 +28,7 @@ func (b *Backend) Embed(ctx context.Context, name string, texts []string) (backe
 		return backend.Vectors{}, forModel(err, name)
 	}
 	call := embedding{backend: b, name: name, model: m.Name, details: d}
-	v := backend.Vectors{Counted: true, Fingerprint: fingerprint(m)}
+	v := backend.Vectors{Counted: true}
 	for some := range slices.Chunk(texts, batch) {
 		if err := call.add(ctx, &v, some); err != nil {
 			b.forgetIfMissing(err)
@@ -38,10 +38,27 @@ func (b *Backend) Embed(ctx context.Context, name string, texts []string) (backe
 	if err := wire.CheckVectors(b.client, name, v.Values, len(texts)); err != nil {
 		return backend.Vectors{}, err
 	}
+	if v.Fingerprint, err = b.madeBy(ctx, name, m); err != nil {
+		return backend.Vectors{}, err
+	}
 	if v.Dropped != nil { // of the texts after the last that was cut, too
 		v.Dropped = append(v.Dropped, make([]int, len(texts)-len(v.Dropped))...)
 	}
 	return v, nil
+}
+
+// madeBy names the weights that made vectors just now. The list that is kept may be
+// older than they are, and then has other weights than m, which it had under the name.
+func (b *Backend) madeBy(ctx context.Context, name string, m api.ListModelResponse) (string, error) {
+	list, err := b.fetchList(ctx)
+	if err != nil {
+		return "", forModel(err, name)
+	}
+	now, err := b.among(list, name)
+	if err != nil || now.Digest != m.Digest {
+		b.list.Forget()
+	}
+	return fingerprint(now), err
 }
 
 // embedding is a call under way.

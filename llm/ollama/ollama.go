@@ -94,6 +94,11 @@ func (b *Backend) pulled(ctx context.Context, model string) (api.ListModelRespon
 	if err != nil {
 		return api.ListModelResponse{}, forModel(err, model)
 	}
+	return b.among(list, model)
+}
+
+// among returns the model of that name in a list.
+func (b *Backend) among(list []api.ListModelResponse, model string) (api.ListModelResponse, error) {
 	for _, m := range list {
 		if strings.EqualFold(m.Name, tagged(model)) {
 			return m, nil

@@ -393,6 +393,23 @@ func TestEmbeddingsComeInOrderFromManyBatches(t *testing.T) {
 	}
 }
 
+func TestVectorsAreNamedByTheWeightsThatMadeThem(t *testing.T) {
+	s := backendtest.New(t)
+	b := open(t, s)
+	before, err := b.Fingerprint(t.Context(), "embed") // the list is kept now
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Add(backendtest.Model{Name: "embed", Digest: strings.Repeat("0123456789abcdef", 4)})
+	v, err := b.Embed(t.Context(), "embed", []string{"a"})
+	if err != nil || v.Fingerprint != "ollama/embed:latest@0123456789abcdef01234567" || v.Fingerprint == before {
+		t.Errorf("vectors of new weights are named %s, %v; before it was %s", v.Fingerprint, err, before)
+	}
+	if after, err := b.Fingerprint(t.Context(), "embed"); err != nil || after != v.Fingerprint {
+		t.Errorf("the list that is kept still says %s, %v", after, err)
+	}
+}
+
 func digest(t *testing.T, b backend.Backend, name string) string {
 	t.Helper()
 	list, err := b.List(t.Context())
