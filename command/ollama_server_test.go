@@ -47,6 +47,7 @@ type ollamaServer struct {
 // startOllama runs a server without models on a free port.
 func startOllama(t *testing.T) *ollamaServer {
 	t.Helper()
+	ollamaBinary(t)
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -41,6 +41,7 @@ models:
   - {id: "@test/talker", task: Text Generation, output: native, can: [tools, streaming], prices: %[2]s, backends: [{kind: here, model: talker}]}
   - {id: "@test/talker-v1", task: Text Generation, output: native, can: [tools, streaming], prices: %[2]s, backends: [{kind: v1, model: talker}]}
   - {id: "@test/endless", task: Text Generation, output: native, can: [streaming], prices: %[2]s, backends: [{kind: here, model: endless}]}
+  - {id: "@test/endless-v1", task: Text Generation, output: native, can: [streaming], prices: %[2]s, backends: [{kind: v1, model: endless-too}]}
   - {id: "@test/absent", task: Text Generation, output: native, backends: [{kind: here, model: absent}]}
   - {id: "@test/encoder", task: Text Embeddings, input: text, dimensions: 64, backends: [{kind: here, model: encoder}]}
   - {id: "@test/encoder-v1", task: Text Embeddings, input: text, dimensions: 64, backends: [{kind: v1, model: encoder}]}
@@ -75,7 +76,7 @@ type answered struct {
 		}
 		Data [][]float64
 	}
-	Errors []struct{ Message string }
+	Errors, Messages []struct{ Message string }
 }
 
 // text is a response that is a text.
@@ -202,6 +203,10 @@ func TestARealOllamaEmbeds(t *testing.T) {
 		})
 	}
 
+	if a := ask(t, api, "@test/encoder", `{"text": ["short", "`+strings.Repeat("sky ", 2000)+`"]}`); a.status != 200 || len(a.Result.Data) != 2 || !strings.Contains(fmt.Sprint(a.header, a.Messages), "tokens") {
+		t.Errorf("a text beyond the context: %d, %v, %+v", a.status, a.header, a.Messages)
+	}
+
 	// The account is pinned to these weights; others under the same name do not answer in their place.
 	s.create("encoder", "", tinymodel.Encoder(words, 2))
 	if a := ask(t, api, "@test/encoder", `{"text": "the sky is blue"}`); a.status == 200 {
@@ -226,36 +231,90 @@ func dot(a, b []float64) (sum float64) {
 	return sum
 }
 
+// endless is a question whose answer takes longer than a test waits.
+const endless = `{"prompt": "hello", "stream": true, "max_tokens": 100000}`
+
 func TestARealOllamaThatDiesMidwayIsPaidForWhatItSaid(t *testing.T) {
 	s := startOllama(t)
 	s.createTalker("talker", sky)
 	s.createTalker("endless", tinymodel.Script{Say: []string{" on", " and"}, Repeat: true})
+	s.createTalker("endless-too", tinymodel.Script{Say: []string{" more", " and"}, Repeat: true}) // of one model, Ollama loads another size of context only when nobody waits for an answer
 	api := before(t, s)
-	stream := bufio.NewReader(post(t, api, "@test/endless", `{"prompt": "hello", "stream": true, "max_tokens": 100000}`).Body)
-	begin, err := stream.ReadString('\n')
-	if err != nil || !strings.Contains(begin, "on") {
-		t.Fatalf("the stream begins with %q, %v", begin, err)
+	streams := map[string]*bufio.Reader{}
+	for _, model := range []string{"@test/endless", "@test/endless-v1"} {
+		streams[model] = bufio.NewReader(post(t, api, model, endless).Body)
+		if begin, err := streams[model].ReadString('\n'); err != nil || !strings.Contains(begin, `"response":"`) {
+			t.Fatalf("%s begins with %q, %v", model, begin, err)
+		}
 	}
 	s.end(syscall.SIGKILL)
-	said, last := frames(t, stream)
-	if len(last) == 0 || last[len(last)-1] == "[DONE]" || !strings.Contains(last[len(last)-1], "error") {
-		t.Errorf("after %d bytes the stream ends with %q", len(said), last)
-	}
-	u := usageOf(t, api.URL)
-	if n, err := u.Total.Neurons.Float64(); err != nil || n < 1 || n > 99_000 {
-		t.Errorf("%s neurons for %d bytes", u.Total.Neurons, len(said))
+	for model, stream := range streams {
+		said, last := frames(t, stream)
+		if len(last) == 0 || !strings.Contains(last[len(last)-1], `"errors":[{"`) {
+			t.Errorf("%s: after %d bytes the stream ends with %q", model, len(said), last)
+		}
+		tokens := float64(strings.Count(said, " ") + 1)                         // the first went by above
+		if paid := paidFor(t, api, model); paid < tokens/2 || paid > tokens*2 { // estimated: nobody counted to the end
+			t.Errorf("%s: %v neurons for %v tokens", model, paid, tokens)
+		}
 	}
 
 	// While it is away, calls fail; after a few they fail at once.
-	eventually(t, "the backend is left alone", func() bool {
-		if a := ask(t, api, "@test/talker", `{"prompt": "hello"}`); a.status == 200 {
-			t.Fatalf("a server that is away answered: %+v", a)
-		}
-		return strings.Contains(get(t, api, "/metrics"), `nearside_backend_open{backend="here"} 1`)
-	})
-	s.up()
-	eventually(t, "the backend is asked again", func() bool { return ask(t, api, "@test/talker", `{"prompt": "hello"}`).text() == skySaid })
-	if metrics := get(t, api, "/metrics"); !strings.Contains(metrics, `nearside_backend_open{backend="here"} 0`) {
-		t.Error("the breaker is still open")
+	for model, backend := range map[string]string{"@test/talker": "here", "@test/talker-v1": "v1"} {
+		eventually(t, "the backend is left alone", func() bool {
+			if a := ask(t, api, model, `{"prompt": "hello"}`); a.status == 200 {
+				t.Fatalf("a server that is away answered: %+v", a)
+			}
+			return isOpen(t, api, backend)
+		})
 	}
+	s.up()
+	for model, backend := range map[string]string{"@test/talker": "here", "@test/talker-v1": "v1"} {
+		eventually(t, "the backend is asked again", func() bool { return ask(t, api, model, `{"prompt": "hello"}`).text() == skySaid })
+		if isOpen(t, api, backend) {
+			t.Errorf("%s answers, and is still left alone", backend)
+		}
+	}
+}
+
+// paidFor is what the calls of a model have cost, in neurons.
+func paidFor(t *testing.T, api *client.Client, model string) (neurons float64) {
+	t.Helper()
+	for _, row := range usageOf(t, api.URL).Rows {
+		if row.Model != model {
+			continue
+		}
+		var err error
+		if neurons, err = row.Neurons.Float64(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return neurons
+}
+
+// isOpen reports whether a backend is left alone.
+func isOpen(t *testing.T, api *client.Client, backend string) bool {
+	t.Helper()
+	return strings.Contains(get(t, api, "/metrics"), fmt.Sprintf("nearside_backend_open{backend=%q} 1", backend))
+}
+
+// A caller who hangs up ends the work of the model, and pays for what there was.
+func TestARealOllamaStopsWhenNobodyListens(t *testing.T) {
+	s := startOllama(t)
+	s.createTalker("endless", tinymodel.Script{Say: []string{" on", " and"}, Repeat: true})
+	api := before(t, s)
+	res := post(t, api, "@test/endless", endless)
+	if _, err := bufio.NewReader(res.Body).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if err := res.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the call is paid", func() bool {
+		paid := paidFor(t, api, "@test/endless")
+		return paid >= 1 && paid < 100_000
+	})
+	eventually(t, "the backend is free", func() bool {
+		return strings.Contains(get(t, api, "/metrics"), `nearside_backend_in_flight{backend="here"} 0`)
+	})
 }
