@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -168,6 +169,38 @@ func TestARealOllamaChats(t *testing.T) {
 	}
 	if a := ask(t, api, "@test/absent", `{"prompt": "hello"}`); a.status != 503 || len(a.Errors) == 0 || !strings.Contains(a.Errors[0].Message, "ollama pull absent") {
 		t.Errorf("a model that is not pulled: %+v", a)
+	}
+}
+
+func TestARealOllamaAnswersManyAtOnceAndTheCommandLine(t *testing.T) {
+	s := startOllama(t)
+	s.createTalker("talker", sky)
+	api := before(t, s)
+	answers := make([]string, 12) // three times what a backend is asked at once
+	var asking sync.WaitGroup
+	for i := range answers {
+		asking.Go(func() {
+			res, err := http.Post(api.URL+"/v1/chat/completions", "application/json", strings.NewReader(`{"model": "@test/talker", "messages": [{"role": "user", "content": "hello"}]}`))
+			if err != nil {
+				answers[i] = err.Error()
+				return
+			}
+			defer res.Body.Close()
+			body, err := io.ReadAll(res.Body)
+			answers[i] = fmt.Sprint(string(body), err)
+		})
+	}
+	asking.Wait()
+	for _, answer := range answers {
+		if !strings.Contains(answer, `"content":"The sky is blue.\n"`) || !strings.Contains(answer, `"finish_reason":"stop"`) {
+			t.Errorf("of many at once, one was answered %s", answer)
+		}
+	}
+	if paid := paidFor(t, api, "@test/talker"); paid != float64(len(answers)*skyTokens) {
+		t.Errorf("%v neurons for %d answers of %d tokens", paid, len(answers), skyTokens)
+	}
+	if out, code := nearsideCode(t, t.Context(), "chat", "hello", "--model", "@test/talker", "--url", api.URL); code != 0 || !strings.HasPrefix(out, skySaid) {
+		t.Errorf("nearside chat: %d, %q", code, out)
 	}
 }
 
