@@ -28,9 +28,9 @@ func ollamaBinary(t *testing.T) string {
 	if !*long {
 		t.Skip("runs with -long")
 	}
-	path := os.Getenv("NEARSIDE_OLLAMA")
+	path := os.Getenv("NEARSIDE_TEST_OLLAMA")
 	if path == "" {
-		t.Fatal("NEARSIDE_OLLAMA is not set; set it to what scripts/ollama DIR prints")
+		t.Fatal("NEARSIDE_TEST_OLLAMA is not set; set it to what scripts/ollama DIR prints")
 	}
 	return path
 }
