@@ -145,7 +145,7 @@ func TestTheRateAtARecallLiesBetweenThePointsAroundIt(t *testing.T) {
 
 func TestFiltersOfTheTableMatchWhatTheySay(t *testing.T) {
 	s, _ := smallSet(t, "gmm128", 4000, 12)
-	rows, err := ann.Filtered(t.Context(), s, 10, 0, 1, small(t), nil)
+	rows, err := ann.Filtered(t.Context(), s, 10, 100, 1, small(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
