@@ -22,7 +22,6 @@ import (
 
 	"nearside/client"
 	"nearside/fault"
-	"nearside/index"
 	"nearside/measure/ann"
 )
 
@@ -193,37 +192,31 @@ func (b *httpBench) fill() (float64, error) {
 }
 
 const (
-	// settleEvery is how often the server is asked whether its graph covers all. The
-	// asking takes time from the building.
-	settleEvery = 500 * time.Millisecond
+	// settleEvery is how often the server is asked whether its graph covers all.
+	settleEvery = 100 * time.Millisecond
 	// graphFrom is the number of records from which an index has a graph.
 	graphFrom = 2000
 )
 
-// settle waits until a query finds a graph, no records that wait for it, and compares as
-// many as the one before. It returns the seconds until the first such query.
+// settle waits until no records wait for the graph, and returns the seconds until then. It asks
+// for the description of the index: a query would make the builder leave cores to queries.
 func (b *httpBench) settle(api *client.Client) (float64, error) {
-	began, seconds := time.Now(), 0.0
-	query := map[string]any{"vector": b.set.Queries.Row(0), "topK": benchK, "explain": true}
+	began := time.Now()
 	tick := time.NewTicker(settleEvery)
 	defer tick.Stop()
-	for last := -1; ; {
-		var found struct {
-			Explain struct {
-				Plan       index.Plan `json:"plan"`
-				Candidates int        `json:"candidates"`
-				Tail       int        `json:"tail"`
-			} `json:"explain"`
+	for {
+		var index struct {
+			Graph struct {
+				State   string `json:"state"`
+				Waiting int    `json:"waitingCount"`
+			} `json:"graph"`
 		}
-		asked := time.Since(began).Seconds()
-		if err := api.Do(b.cmd.Context(), http.MethodPost, "/vectorize/v2/indexes/"+httpIndex+"/query", query, &found); err != nil {
+		if err := api.Do(b.cmd.Context(), http.MethodGet, "/nearside/indexes/"+httpIndex, nil, &index); err != nil {
 			return 0, err
 		}
-		e := found.Explain
-		if e.Candidates == last && e.Tail == 0 && (e.Plan != index.PlanScan || b.set.Base.Rows < graphFrom) {
-			return seconds, nil
+		if index.Graph.State == "ready" && index.Graph.Waiting == 0 || b.set.Base.Rows < graphFrom {
+			return time.Since(began).Seconds(), nil
 		}
-		last, seconds = e.Candidates, asked
 		select {
 		case <-tick.C:
 		case <-b.cmd.Context().Done():
