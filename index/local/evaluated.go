@@ -45,11 +45,8 @@ func (e *evaluated) put(at index.Sequence, asked string, known evaluation) {
 	switch {
 	case at < e.sequence || bytes > evaluatedBytes/4: // of an older state, or so large that to evaluate it is little beside the search
 		return
-	case at > e.sequence || e.bytes+bytes > evaluatedBytes || len(e.answers) == evaluatedCount:
+	case e.answers == nil || at > e.sequence || e.bytes+bytes > evaluatedBytes || len(e.answers) == evaluatedCount:
 		e.sequence, e.answers, e.bytes = at, map[string]evaluation{}, 0
-	}
-	if e.answers == nil {
-		e.answers = map[string]evaluation{}
 	}
 	e.answers[asked] = known
 	e.bytes += bytes

@@ -188,7 +188,7 @@ func (b *builder) audit(ctx context.Context, c *cover) (done bool, err error) {
 	defer w.release()
 	for _, ef := range b.recall.ladder {
 		found := 0
-		if a.listByPlainWalk(c, w, j.upTo, ef) {
+		if a.listByWalk(c, w, j.upTo, ef) {
 			hits, err := a.score(ctx, w)
 			if err != nil {
 				return false, err

@@ -29,6 +29,7 @@ var walks = sync.Pool{New: func() any { return new(walk) }}
 const keptWalk = 1 << 18
 
 func (w *walk) release() {
+	w.searcher.Wanted = 0        // whoever has it next may measure
 	if cap(w.list) <= keptWalk { // near is never longer
 		walks.Put(w)
 	}
@@ -97,20 +98,10 @@ const fewInTail = 8
 // list lists what is to be scanned.
 func (a *asking) list(ctx context.Context, c *cover, w *walk, upTo slot) (ok bool, err error) {
 	plan, ef := a.plan(c, w)
-	switch plan {
-	case byScan:
+	if plan == byScan {
 		return false, nil
-	case byWalk:
-		if a.explain.Matching == a.view.count {
-			ok = a.listByPlainWalk(c, w, upTo, ef)
-			break
-		}
-		w.mark(a.matching)
-		ok = a.listByWalk(w, upTo, ef, func(ef int) []hnsw.Candidate {
-			return c.graph.SearchThrough(&w.searcher, a.vector, ef, w.dense)
-		})
 	}
-	if ok {
+	if plan == byWalk && a.listByWalk(c, w, upTo, ef) {
 		return true, nil
 	}
 	return true, a.listByCodes(ctx, c, w, upTo)
@@ -134,26 +125,23 @@ func (a *asking) listByCodes(ctx context.Context, c *cover, w *walk, upTo slot) 
 	return nil
 }
 
-// listByPlainWalk lists what a walk without a filter finds, and the tail.
-func (a *asking) listByPlainWalk(c *cover, w *walk, upTo slot, ef int) bool {
-	if known := a.builder.recall.state.Load(); known != nil {
-		a.explain.Recall = known.Mean
-	}
-	return a.listByWalk(w, upTo, ef, func(ef int) []hnsw.Candidate {
-		return c.graph.Search(&w.searcher, a.vector, ef)
-	})
-}
-
 // listByWalk lists what a walk finds, and the tail. It reports false if that is too
 // little, however far the walk goes.
-func (a *asking) listByWalk(w *walk, upTo slot, ef int, find func(ef int) []hnsw.Candidate) bool {
+func (a *asking) listByWalk(c *cover, w *walk, upTo slot, ef int) bool {
+	var within []uint64 // all
+	if a.explain.Matching < a.view.count {
+		w.mark(a.matching)
+		within = w.dense
+	} else if known := a.builder.recall.state.Load(); known != nil {
+		a.explain.Recall = known.Mean
+	}
 	e, want := a.explain, rescored(a.k)
 	e.Plan, e.EF = index.PlanGraph, max(want, ef)
 	w.searcher.Wanted = want
 	w.listTail(a.matching, upTo)
 	e.Tail = len(w.list)
 	for ; ; e.EF *= 2 {
-		found := find(e.EF)
+		found := c.graph.SearchThrough(&w.searcher, a.vector, e.EF, within)
 		a.count(w)
 		w.take(found, want, upTo, a.view.shows)
 		if listed := len(w.near) + len(w.list); listed >= a.k {
