@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"nearside/llm/chat"
 )
 
 // byteLists are the keys under which models take a file as a list of its bytes.
@@ -12,8 +14,8 @@ var byteLists = map[string]bool{"image": true, "audio": true, "mask": true}
 // ByteList reads a file that came as a list of its bytes, [137, 80, …]. The path
 // says where raw, which is valid JSON, stands in the body.
 func ByteList(path string, raw json.RawMessage) ([]byte, error) {
-	if typeOf(raw) != "array" {
-		return nil, badInput("Type mismatch of '%s', '%s' not in 'array'", path, typeOf(raw))
+	if chat.TypeOf(raw) != "array" {
+		return nil, badInput("Type mismatch of '%s', '%s' not in 'array'", path, chat.TypeOf(raw))
 	}
 	inside := bytes.TrimSpace(raw)
 	inside = bytes.TrimSpace(inside[1 : len(inside)-1])
@@ -51,8 +53,8 @@ func byteValue(digits []byte) (byte, bool) {
 // wrongByte says what is wrong with an element. A comma within a string or a list
 // may have cut it in two; its beginning tells its type all the same.
 func wrongByte(path string, item []byte) error {
-	if is := typeOf(item); is != "number" {
+	if is := chat.TypeOf(item); is != "number" {
 		return badInput("Type mismatch of '%s', '%s' not in 'number'", path, is)
 	}
-	return badInput("'%s' must be a whole number from 0 to 255, and is %s", path, short(item))
+	return badInput("'%s' must be a whole number from 0 to 255, and is %s", path, chat.Short(item))
 }

@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"nearside/fault"
+	"nearside/llm/chat"
 )
 
 // MaxTexts is the most texts of one call
@@ -54,15 +55,15 @@ func parseText(fields map[string]json.RawMessage) (Input, error) {
 	in := Input{Texts: texts}
 	if raw := fields["pooling"]; raw != nil {
 		if err := json.Unmarshal(raw, &in.Pooling); err != nil || in.Pooling != "mean" && in.Pooling != "cls" {
-			return Input{}, badInput("'/pooling' must be one of 'mean', 'cls', and is %s", short(raw))
+			return Input{}, badInput("'/pooling' must be one of 'mean', 'cls', and is %s", chat.Short(raw))
 		}
 	}
 	return in, nil
 }
 
 func parseBGEM3(fields map[string]json.RawMessage) (Input, error) {
-	if raw := fields["truncate_inputs"]; raw != nil && typeOf(raw) != "boolean" {
-		return Input{}, badInput("Type mismatch of '/truncate_inputs', '%s' not in 'boolean'", typeOf(raw))
+	if raw := fields["truncate_inputs"]; raw != nil && chat.TypeOf(raw) != "boolean" {
+		return Input{}, badInput("Type mismatch of '/truncate_inputs', '%s' not in 'boolean'", chat.TypeOf(raw))
 	}
 	switch {
 	case fields["requests"] != nil:
@@ -96,7 +97,7 @@ func contexts(raw json.RawMessage) ([]string, error) {
 		path := fmt.Sprintf("/contexts/%d", i)
 		var context map[string]json.RawMessage
 		if json.Unmarshal(element, &context) != nil || context == nil {
-			return nil, badInput("Type mismatch of '%s', '%s' not in 'object'", path, typeOf(element))
+			return nil, badInput("Type mismatch of '%s', '%s' not in 'object'", path, chat.TypeOf(element))
 		}
 		if context["text"] == nil {
 			return nil, badInput("required properties at '%s' are 'text'", path)
@@ -109,8 +110,8 @@ func contexts(raw json.RawMessage) ([]string, error) {
 }
 
 func parseQwen3(fields map[string]json.RawMessage) (Input, error) {
-	if raw := fields["instruction"]; raw != nil && typeOf(raw) != "string" {
-		return Input{}, badInput("Type mismatch of '/instruction', '%s' not in 'string'", typeOf(raw))
+	if raw := fields["instruction"]; raw != nil && chat.TypeOf(raw) != "string" {
+		return Input{}, badInput("Type mismatch of '/instruction', '%s' not in 'string'", chat.TypeOf(raw))
 	}
 	var in Input
 	for _, name := range []string{"queries", "documents", "text"} {
@@ -132,13 +133,13 @@ func parseQwen3(fields map[string]json.RawMessage) (Input, error) {
 // Texts reads one text, or a list of at most that many. The path says where raw
 // stands in the body.
 func Texts(path string, raw json.RawMessage, most int) ([]string, error) {
-	if typeOf(raw) == "string" {
+	if chat.TypeOf(raw) == "string" {
 		one, err := text(path, raw)
 		return []string{one}, err
 	}
-	if typeOf(raw) != "array" {
+	if chat.TypeOf(raw) != "array" {
 		return nil, badInput("oneOf at '%s' not met, 0 matches: Type mismatch of '%s', '%s' not in 'string', Type mismatch of '%s', '%s' not in 'array'",
-			path, path, typeOf(raw), path, typeOf(raw))
+			path, path, chat.TypeOf(raw), path, chat.TypeOf(raw))
 	}
 	elements, err := elements(path, raw, most)
 	if err != nil {
@@ -155,8 +156,8 @@ func Texts(path string, raw json.RawMessage, most int) ([]string, error) {
 
 // elements reads a list of 1 to most elements. Those beyond are counted and not kept.
 func elements(path string, raw json.RawMessage, most int) ([]json.RawMessage, error) {
-	if typeOf(raw) != "array" {
-		return nil, badInput("Type mismatch of '%s', '%s' not in 'array'", path, typeOf(raw))
+	if chat.TypeOf(raw) != "array" {
+		return nil, badInput("Type mismatch of '%s', '%s' not in 'array'", path, chat.TypeOf(raw))
 	}
 	var kept []json.RawMessage
 	count := 0
@@ -193,40 +194,11 @@ func eachElement(array json.RawMessage) iter.Seq[json.RawMessage] {
 // text reads one text of at least one character.
 func text(path string, raw json.RawMessage) (string, error) {
 	var s string
-	if typeOf(raw) != "string" || json.Unmarshal(raw, &s) != nil {
-		return "", badInput("Type mismatch of '%s', '%s' not in 'string'", path, typeOf(raw))
+	if chat.TypeOf(raw) != "string" || json.Unmarshal(raw, &s) != nil {
+		return "", badInput("Type mismatch of '%s', '%s' not in 'string'", path, chat.TypeOf(raw))
 	}
 	if s == "" {
 		return "", badInput("Length of '%s' must be >= 1", path)
 	}
 	return s, nil
-}
-
-// typeOf names the JSON type of a valid value.
-func typeOf(raw json.RawMessage) string {
-	switch trimmed := bytes.TrimLeft(raw, " \t\r\n"); {
-	case len(trimmed) == 0:
-		return "nothing"
-	case trimmed[0] == '{':
-		return "object"
-	case trimmed[0] == '[':
-		return "array"
-	case trimmed[0] == '"':
-		return "string"
-	case trimmed[0] == 't', trimmed[0] == 'f':
-		return "boolean"
-	case trimmed[0] == 'n':
-		return "null"
-	default:
-		return "number"
-	}
-}
-
-// short quotes the beginning of a value for a message.
-func short(raw json.RawMessage) string {
-	const most = 40
-	if len(raw) <= most {
-		return string(raw)
-	}
-	return string(raw[:most]) + "…"
 }

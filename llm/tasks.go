@@ -44,6 +44,7 @@ func (r *Router) inWords(ctx context.Context, m *Model, call Call, requests ...*
 	}
 	var answers []string
 	out, err := r.firstOf(call.context(ctx), m, attempts, func(ctx context.Context, a attempt) error {
+		answers = nil // what another left half done
 		for _, a.q = range requests {
 			answer, err := a.complete(ctx)
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/message"
 
 	"nearside/fault"
+	"nearside/llm/chat"
 )
 
 // MaxValues is the most JSON values of a body, those within lists and objects
@@ -31,7 +32,7 @@ func (m *Model) Validate(body []byte) error {
 	}
 	instance, count := map[string]any{}, 0
 	for name, raw := range fields {
-		if typeOf(raw) == "null" {
+		if chat.TypeOf(raw) == "null" {
 			continue
 		}
 		if instance[name], err = plain(name, raw); err != nil {
@@ -61,7 +62,7 @@ func readObject(body []byte) (map[string]json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(body, &fields); err != nil {
 		if json.Valid(body) {
-			return nil, badInput("Type mismatch of '/', '%s' not in 'object'", typeOf(body))
+			return nil, badInput("Type mismatch of '/', '%s' not in 'object'", chat.TypeOf(body))
 		}
 		return nil, badInput("the body is not JSON").Because(err)
 	}
@@ -71,14 +72,14 @@ func readObject(body []byte) (map[string]json.RawMessage, error) {
 // plain decodes a value for the schema. Numbers become float64: what does not fit
 // into one fits no range of ours either.
 func plain(name string, raw json.RawMessage) (any, error) {
-	if byteLists[name] && typeOf(raw) == "array" {
+	if byteLists[name] && chat.TypeOf(raw) == "array" {
 		// A schema would look at every byte of a picture for microseconds.
 		_, err := ByteList("/"+name, raw)
 		return []any{}, err
 	}
 	var v any
 	if err := json.Unmarshal(raw, &v); err != nil {
-		return nil, badInput("'/%s' holds a number that is too large", short(json.RawMessage(name))).Because(err)
+		return nil, badInput("'/%s' holds a number that is too large", chat.Short(json.RawMessage(name))).Because(err)
 	}
 	return v, nil
 }
@@ -175,7 +176,7 @@ func toldOne(at string, wrong jsonschema.ErrorKind) string {
 			words = append(words, fmt.Sprint(w))
 		}
 		got, _ := json.Marshal(k.Got) // it came from JSON
-		return fmt.Sprintf("'%s' must be one of %s, and is %s", at, quoted(words), short(got))
+		return fmt.Sprintf("'%s' must be one of %s, and is %s", at, quoted(words), chat.Short(got))
 	case *kind.Pattern:
 		// The only pattern there is: pictures are not fetched from the network.
 		return fmt.Sprintf("'%s' must be a data URI, such as data:image/png;base64,…", at)

@@ -58,12 +58,9 @@ func (s *Server) generate(c *call, g generation) error {
 		return s.generateStream(c, g)
 	}
 	answer, made, err := s.parts.Models.Complete(c, g.call, g.request)
-	if err != nil {
-		c.paidAnyway(made.Neurons)
+	if err := c.generatedBy(made, err); err != nil {
 		return err
 	}
-	c.madeBy(made.By, made.Warning)
-	c.paid(made.Neurons)
 	object, err := g.writer.Object(answer, made.Neurons)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ func ParseChatCompletions(body []byte) (*Request, error) {
 	o.without("web_search_options", "models here do not search the web")
 	for i, raw := range o.list("modalities") {
 		if path := element(o.at("modalities"), i); o.textAt(path, raw) != "text" {
-			o.refuse("'%s' must be 'text', and is %s; models here answer in text", path, short(raw))
+			o.refuse("'%s' must be 'text', and is %s; models here answer in text", path, Short(raw))
 		}
 	}
 	return o.done(q)
@@ -58,7 +58,7 @@ func (o object) shared(q *Request) {
 	if n := o.integer("n", 1, 128); n != nil && *n > 1 {
 		o.refuse("'/n' must be <= 1, and is %d; an answer has one choice here. Make as many calls", *n)
 	}
-	switch raw := o.raw("logprobs"); typeOf(raw) {
+	switch raw := o.raw("logprobs"); TypeOf(raw) {
 	case "nothing":
 	case "boolean":
 		if o.on("logprobs") {
@@ -85,12 +85,12 @@ func (o object) without(key, why string) {
 // onePrompt reads a prompt, which may come as a list of one.
 func (o object) onePrompt() string {
 	raw := o.raw("prompt")
-	if typeOf(raw) != "array" {
+	if TypeOf(raw) != "array" {
 		return o.prompt()
 	}
 	list := o.list("prompt")
 	switch {
-	case len(list) == 1 && typeOf(list[0]) == "string":
+	case len(list) == 1 && TypeOf(list[0]) == "string":
 		s := o.textAt(element(o.at("prompt"), 0), list[0])
 		o.length("prompt", s)
 		return s
@@ -103,4 +103,4 @@ func (o object) onePrompt() string {
 }
 
 // holdsTokens reports whether an element of a prompt is a token or a list of them.
-func holdsTokens(raw json.RawMessage) bool { return typeOf(raw) != "string" }
+func holdsTokens(raw json.RawMessage) bool { return TypeOf(raw) != "string" }

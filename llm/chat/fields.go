@@ -38,7 +38,7 @@ func (r *reader) refuse(format string, args ...any) {
 
 // mismatch notes that a value has the wrong type.
 func (r *reader) mismatch(path string, raw json.RawMessage, want string) {
-	r.refuse("Type mismatch of '%s', '%s' not in '%s'", path, typeOf(raw), want)
+	r.refuse("Type mismatch of '%s', '%s' not in '%s'", path, TypeOf(raw), want)
 }
 
 // object is a JSON object at a path of the body. Keys whose value is null count as absent.
@@ -60,7 +60,7 @@ func readBody(body []byte) object {
 
 // object returns a value as an object, which is empty if it is none.
 func (r *reader) object(path string, raw json.RawMessage) object {
-	if typeOf(raw) != "object" {
+	if TypeOf(raw) != "object" {
 		r.mismatch(shown(path), raw, "object")
 		return object{reader: r, path: path}
 	}
@@ -81,7 +81,7 @@ func (o object) at(key string) string { return o.path + "/" + key }
 // raw returns the value of a key, or nil.
 func (o object) raw(key string) json.RawMessage {
 	raw := o.fields[key]
-	if typeOf(raw) == "null" {
+	if TypeOf(raw) == "null" {
 		return nil
 	}
 	return raw
@@ -110,7 +110,7 @@ func (o object) text(key string) string {
 
 // textAt returns a value as a string.
 func (r *reader) textAt(path string, raw json.RawMessage) string {
-	if typeOf(raw) != "string" {
+	if TypeOf(raw) != "string" {
 		r.mismatch(path, raw, "string")
 		return ""
 	}
@@ -136,7 +136,7 @@ func (o object) choice(key string, allowed ...string) string {
 		}
 	}
 	if o.has(key) {
-		o.refuse("'%s' must be one of '%s', and is %s", o.at(key), strings.Join(allowed, "', '"), short(o.raw(key)))
+		o.refuse("'%s' must be one of '%s', and is %s", o.at(key), strings.Join(allowed, "', '"), Short(o.raw(key)))
 	}
 	return ""
 }
@@ -147,7 +147,7 @@ func (o object) flag(key string) *bool {
 	if raw == nil {
 		return nil
 	}
-	if typeOf(raw) != "boolean" {
+	if TypeOf(raw) != "boolean" {
 		o.mismatch(o.at(key), raw, "boolean")
 		return nil
 	}
@@ -167,16 +167,16 @@ func (o object) number(key string, least, most float64) *float64 {
 	if raw == nil {
 		return nil
 	}
-	if typeOf(raw) != "number" {
+	if TypeOf(raw) != "number" {
 		o.mismatch(o.at(key), raw, "number")
 		return nil
 	}
 	x := floatOf(raw)
 	switch {
 	case x < least:
-		o.refuse("'%s' must be >= %s, and is %s", o.at(key), decimal(least), short(raw))
+		o.refuse("'%s' must be >= %s, and is %s", o.at(key), decimal(least), Short(raw))
 	case x > most:
-		o.refuse("'%s' must be <= %s, and is %s", o.at(key), decimal(most), short(raw))
+		o.refuse("'%s' must be <= %s, and is %s", o.at(key), decimal(most), Short(raw))
 	}
 	return &x
 }
@@ -193,9 +193,9 @@ func (o object) integer(key string, least, most int64) *int64 {
 	}
 	switch {
 	case n < least:
-		o.refuse("'%s' must be >= %d, and is %s", o.at(key), least, short(raw))
+		o.refuse("'%s' must be >= %d, and is %s", o.at(key), least, Short(raw))
 	case n > most:
-		o.refuse("'%s' must be <= %d, and is %s", o.at(key), most, short(raw))
+		o.refuse("'%s' must be <= %d, and is %s", o.at(key), most, Short(raw))
 	}
 	return &n
 }
@@ -246,7 +246,7 @@ func (o object) list(key string) []json.RawMessage {
 
 // listAt returns the elements of a value that is an array.
 func (r *reader) listAt(path string, raw json.RawMessage) []json.RawMessage {
-	if typeOf(raw) != "array" {
+	if TypeOf(raw) != "array" {
 		r.mismatch(path, raw, "array")
 		return nil
 	}
@@ -256,8 +256,9 @@ func (r *reader) listAt(path string, raw json.RawMessage) []json.RawMessage {
 // element is the path of an element of an array.
 func element(path string, i int) string { return fmt.Sprintf("%s/%d", path, i) }
 
-// typeOf names the JSON type of a valid value without white space around it.
-func typeOf(raw json.RawMessage) string {
+// TypeOf names the JSON type of a valid value, or nothing.
+func TypeOf(raw json.RawMessage) string {
+	raw = bytes.TrimLeft(raw, " \t\r\n")
 	if len(raw) == 0 {
 		return "nothing"
 	}
@@ -277,8 +278,8 @@ func typeOf(raw json.RawMessage) string {
 	}
 }
 
-// short quotes the beginning of a value for a message.
-func short(raw json.RawMessage) string {
+// Short quotes the beginning of a value for a message.
+func Short(raw json.RawMessage) string {
 	const most = 40
 	if len(raw) <= most {
 		return string(raw)

@@ -58,7 +58,7 @@ func (o object) wrapped() *Format {
 // schema reads a JSON schema, which must be one that answers can be checked with.
 func (o object) schema(key string) *Format {
 	raw := o.raw(key)
-	if typeOf(raw) != "object" {
+	if TypeOf(raw) != "object" {
 		o.mismatch(o.at(key), raw, "object")
 		return nil
 	}

@@ -20,7 +20,7 @@ func ParseImage(path string, raw json.RawMessage) (Image, error) {
 
 // image reads a data URI, base64 alone, or an array of bytes.
 func (r *reader) image(path string, raw json.RawMessage) Image {
-	switch typeOf(raw) {
+	switch TypeOf(raw) {
 	case "string":
 		s := r.textAt(path, raw)
 		if decoded, err := decode64(s); err == nil && pictureType(decoded) != unknownType {

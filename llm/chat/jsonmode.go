@@ -99,7 +99,7 @@ func moderate(value any) error {
 	case json.Number:
 		_, exponent, _ := strings.Cut(strings.ToLower(value.String()), "e")
 		if n, err := strconv.Atoi(exponent); exponent != "" && (err != nil || n > maxExponent || n < -maxExponent) {
-			return fmt.Errorf("the number %s has too large an exponent", short(json.RawMessage(value)))
+			return fmt.Errorf("the number %s has too large an exponent", Short(json.RawMessage(value)))
 		}
 	case []any:
 		for _, v := range value {

@@ -31,7 +31,7 @@ func (o object) role() Role {
 	name := o.text("role")
 	role, ok := roles[name]
 	if !ok {
-		o.refuse("'%s' must be one of 'system', 'user', 'assistant', 'tool', and is %s", o.at("role"), short(o.raw("role")))
+		o.refuse("'%s' must be one of 'system', 'user', 'assistant', 'tool', and is %s", o.at("role"), Short(o.raw("role")))
 	}
 	return role
 }
@@ -56,7 +56,7 @@ func (o object) message() Message {
 // parts become paragraphs.
 func (o object) content(m *Message, key string) {
 	raw := o.raw(key)
-	switch typeOf(raw) {
+	switch TypeOf(raw) {
 	case "nothing":
 	case "string":
 		m.Content = o.textAt(o.at(key), raw)
@@ -83,7 +83,7 @@ func (o object) contentPart(m *Message, texts *[]string) {
 	case "image_url", "input_image":
 		m.Images = append(m.Images, o.imageURL())
 	default:
-		o.refuse("'%s' must be one of 'text', 'image_url', and is %s", o.at("type"), short(o.raw("type")))
+		o.refuse("'%s' must be one of 'text', 'image_url', and is %s", o.at("type"), Short(o.raw("type")))
 	}
 }
 
@@ -91,7 +91,7 @@ func (o object) contentPart(m *Message, texts *[]string) {
 func (o object) imageURL() Image {
 	o.need("image_url")
 	raw := o.raw("image_url")
-	switch typeOf(raw) {
+	switch TypeOf(raw) {
 	case "nothing": // refused above; file_id of responses comes here
 		return Image{}
 	case "object":
@@ -131,17 +131,17 @@ func (o object) toolCall() ToolCall {
 // as a string that holds one, or not at all.
 func arguments(raw json.RawMessage) (_ json.RawMessage, ok bool) {
 	raw = bytes.TrimSpace(raw)
-	if typeOf(raw) == "string" {
+	if TypeOf(raw) == "string" {
 		var s string
 		if json.Unmarshal(raw, &s) != nil {
 			return nil, false
 		}
 		raw = json.RawMessage(strings.TrimSpace(s))
 	}
-	if t := typeOf(raw); t == "nothing" || t == "null" {
+	if t := TypeOf(raw); t == "nothing" || t == "null" {
 		return json.RawMessage("{}"), true
 	}
-	return compact(raw), typeOf(raw) == "object" && json.Valid(raw)
+	return compact(raw), TypeOf(raw) == "object" && json.Valid(raw)
 }
 
 // maxOpen is how many calls may wait for their results, so that a hostile

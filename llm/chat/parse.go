@@ -148,7 +148,7 @@ func (o object) sampling(q *Request, d dialect) {
 // stops reads the texts that end an answer: one, or several.
 func (o object) stops() []string {
 	raw := o.raw("stop")
-	switch typeOf(raw) {
+	switch TypeOf(raw) {
 	case "nothing":
 		return nil
 	case "string":

@@ -40,7 +40,7 @@ func ParseResponses(body []byte) (*Request, error) {
 // items reads input: a text of the user's, or a list.
 func (o object) items(q *Request) {
 	const key = "input"
-	switch raw := o.raw(key); typeOf(raw) {
+	switch raw := o.raw(key); TypeOf(raw) {
 	case "nothing":
 	case "string":
 		o.length(key, o.text(key))
@@ -78,7 +78,7 @@ func (o object) item(q *Request) {
 	case "item_reference":
 		o.refuse("'%s' refers to an item of another response, and responses are not stored. Send the item itself", o.path)
 	default:
-		o.refuse("'%s' must be one of 'message', 'function_call', 'function_call_output', 'reasoning', and is %s", o.at("type"), short(o.raw("type")))
+		o.refuse("'%s' must be one of 'message', 'function_call', 'function_call_output', 'reasoning', and is %s", o.at("type"), Short(o.raw("type")))
 	}
 }
 

@@ -27,7 +27,7 @@ func FuzzScan(f *testing.F) {
 
 func compareScan(t *testing.T, raw json.RawMessage) {
 	t.Helper()
-	switch typeOf(raw) {
+	switch TypeOf(raw) {
 	case "object":
 		var want map[string]json.RawMessage
 		if err := json.Unmarshal(raw, &want); err != nil {

@@ -111,7 +111,7 @@ func (t *textCalls) end() (text string, calls []ToolCall) {
 
 // list reads one call, or an array of calls.
 func (t *textCalls) list(raw json.RawMessage) (calls []ToolCall, ok bool) {
-	if typeOf(raw) != "array" {
+	if TypeOf(raw) != "array" {
 		call, ok := t.call(raw)
 		return []ToolCall{call}, ok
 	}
@@ -143,7 +143,7 @@ func (t *textCalls) call(raw json.RawMessage) (_ ToolCall, ok bool) {
 			return ToolCall{}, false
 		}
 	}
-	if function := fields["function"]; typeOf(function) == "object" {
+	if function := fields["function"]; TypeOf(function) == "object" {
 		return t.call(function)
 	}
 	var call ToolCall

@@ -19,14 +19,14 @@ func (o object) tools(q *Request) {
 // Responses has the type beside the rest.
 func (o object) tool() Tool {
 	if kind := o.text("type"); kind != "" && kind != "function" {
-		o.refuse("'%s' must be 'function', and is %s; models here call no other tools", o.at("type"), short(o.raw("type")))
+		o.refuse("'%s' must be 'function', and is %s; models here call no other tools", o.at("type"), Short(o.raw("type")))
 	}
 	if function, ok := o.part("function"); ok {
 		o = function
 	}
 	t := Tool{Name: o.name("name"), Description: o.text("description")}
 	if parameters := o.raw("parameters"); parameters != nil {
-		if typeOf(parameters) != "object" {
+		if TypeOf(parameters) != "object" {
 			o.mismatch(o.at("parameters"), parameters, "object")
 		}
 		t.Parameters = compact(parameters)
@@ -40,7 +40,7 @@ func (o object) tool() Tool {
 func (o object) toolChoice(tools []Tool) ToolChoice {
 	const key = "tool_choice"
 	raw, name := o.raw(key), ""
-	switch typeOf(raw) {
+	switch TypeOf(raw) {
 	case "nothing":
 		return ToolAuto
 	case "string":
