@@ -22,6 +22,7 @@ type Call struct {
 	ID           string // of the request: what an answer is named after
 	Model        string // an id of the catalogue, or an alias
 	RejectIfBusy bool   // rather an error at once than a place in a backend's queue
+	DryRun       bool   // nothing is done; the error is a *Quote
 }
 
 // context is ctx with what the call wants of backends.
@@ -70,30 +71,6 @@ func (r *Router) Complete(ctx context.Context, call Call, q *chat.Request) (*cha
 	return answer, out, err
 }
 
-// Price is what a call for text would cost, if its answer is as long as it may be.
-type Price struct {
-	Model              string // the one that would be asked first
-	Prompt, Completion int    // tokens, estimated
-	Neurons            neuron.Micro
-}
-
-// Price estimates what a call would cost. No model runs.
-func (r *Router) Price(ctx context.Context, call Call, q *chat.Request) (Price, error) {
-	f := r.fleet.Load()
-	m, err := f.model(call.Model, TextGeneration)
-	if err != nil {
-		return Price{}, err
-	}
-	q = bounded(m, q)
-	choices := f.choices(ctx, m, q, m.Task)
-	if len(choices) == 0 {
-		return Price{}, nothingHere(m, nil)
-	}
-	p := Price{Model: choices[0].Model.ID, Prompt: chat.EstimateTokens(q), Completion: cmp.Or(q.MaxTokens, longestAnswer)}
-	p.Neurons = choices[0].Model.Tariff.Charge(neuron.Tokens(p.Prompt, 0, p.Completion))
-	return p, nil
-}
-
 // attempt is one model's try at answering a call.
 type attempt struct {
 	fleet *fleet
@@ -139,7 +116,7 @@ func (r *Router) firstOf(ctx context.Context, m *Model, attempts []attempt, work
 
 // attempt has one model do the work on the payer's bill.
 func (r *Router) attempt(ctx context.Context, a attempt, work func(context.Context, attempt) error) (Generated, error) {
-	cost, err := r.charged(ctx, a.call.Payer, a.pays, estimated(append(a.more, a.q)), func() (neuron.Usage, error) {
+	cost, err := r.charged(ctx, a.call, a.pays, estimated(append(a.more, a.q)), func() (neuron.Usage, error) {
 		err := work(ctx, a)
 		used := a.out.Usage
 		return neuron.Tokens(used.Prompt, used.Cached, used.Completion), err

@@ -301,9 +301,12 @@ func TestAutoPicksAModelThatAnswersAndSaysWhich(t *testing.T) {
 func TestAnEstimateReachesNoBackend(t *testing.T) {
 	b := says("x")
 	r, l := talkers(t, b, mute{"openai"})
-	price, err := r.Price(t.Context(), asking(llama), hello())
-	if err != nil || price.Completion != chat.DefaultMaxTokens || price.Neurons <= 0 || len(b.asked) > 0 || spent(l, "a") != 0 {
-		t.Errorf("got %+v, %v; the backend was asked %d times", price, err, len(b.asked))
+	call := asking(llama)
+	call.DryRun = true
+	_, _, err := r.Complete(t.Context(), call, hello())
+	var quote *llm.Quote
+	if !errors.As(err, &quote) || quote.Estimate[neuron.OutputTokens] != chat.DefaultMaxTokens || quote.Neurons <= 0 || len(b.asked) > 0 || spent(l, "a") != 0 {
+		t.Errorf("got %+v, %v; the backend was asked %d times", quote, err, len(b.asked))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"nearside/embed"
 	"nearside/fault"
+	"nearside/llm/chat"
 	"nearside/llm/neuron"
 )
 
@@ -19,15 +20,10 @@ type Pins interface {
 	Switch(ctx context.Context, account, model string, f embed.Fingerprint) error
 }
 
-// Request asks for vectors of texts.
-type Request struct {
-	neuron.Payer        // whose bill it is; and the account's pin decides who answers
-	Model        string // an id of the catalogue, or an alias
-	Texts        []string
-	// Holder and Fingerprint name something that has vectors of its own, such as
-	// `index "notes"`, and the weights that made them. Those weights answer, or nobody.
-	Holder      string
-	Fingerprint embed.Fingerprint
+// Holder is something that has vectors, with which new ones must compare.
+type Holder struct {
+	Name        string            // such as `index "notes"`
+	Fingerprint embed.Fingerprint // of the weights that made them: those answer, or nobody
 }
 
 // Embedded is the answer to a call for vectors, and how it was made.
@@ -41,24 +37,35 @@ type Embedded struct {
 	Warning     string // what the caller should know about the weights, or ""
 }
 
-// Embed turns texts into vectors.
-func (r *Router) Embed(ctx context.Context, q Request) (Embedded, error) {
-	m, here, err := r.embedding(ctx, q.Model)
+// Generated says the same as of an answer in words.
+func (e Embedded) Generated() Generated {
+	return Generated{By: e.By, End: chat.End{Usage: chat.Usage{Prompt: e.Tokens}}, Neurons: e.Neurons, Warning: e.Warning}
+}
+
+// Embed turns texts into vectors. The account's pin decides who answers.
+func (r *Router) Embed(ctx context.Context, call Call, texts []string) (Embedded, error) {
+	return r.EmbedFor(ctx, call, Holder{}, texts)
+}
+
+// EmbedFor is Embed for something that has vectors of its own.
+func (r *Router) EmbedFor(ctx context.Context, call Call, h Holder, texts []string) (Embedded, error) {
+	ctx = call.context(ctx)
+	m, here, err := r.embedding(ctx, call.Model)
 	if err != nil {
 		return Embedded{}, err
 	}
-	from, warning, err := r.choose(m, here, q)
+	from, warning, err := r.choose(m, here, call.Account, h)
 	if err != nil {
 		return Embedded{}, err
 	}
 	out := Embedded{By: from.by, Fingerprint: from.fingerprint, Warning: warning}
-	out.Neurons, err = r.charged(ctx, q.Payer, m, neuron.Tokens(estimateTokens(q.Texts), 0, 0), func() (neuron.Usage, error) {
-		vectors, err := from.vectors(ctx, m, q.Texts)
+	out.Neurons, err = r.charged(ctx, call, m, neuron.Tokens(estimateTokens(texts), 0, 0), func() (neuron.Usage, error) {
+		vectors, err := from.vectors(ctx, m, texts)
 		if err != nil {
 			return nil, err
 		}
-		if q.Fingerprint == "" {
-			if err := r.pin(ctx, q.Account, m, from); err != nil {
+		if h.Fingerprint == "" {
+			if err := r.pin(ctx, call.Account, m, from); err != nil {
 				return nil, err
 			}
 		}
@@ -98,7 +105,7 @@ func (r *Router) Weights(ctx context.Context, account, model string) (Weights, e
 	if err != nil {
 		return Weights{}, err
 	}
-	from, warning, err := r.choose(m, here, Request{Payer: neuron.Payer{Account: account}})
+	from, warning, err := r.choose(m, here, account, Holder{})
 	if err != nil {
 		return Weights{}, err
 	}
@@ -130,14 +137,14 @@ func (r *Router) pin(ctx context.Context, account string, m *Model, from weights
 
 // choose picks who answers: the weights that are asked for or pinned, where
 // there are any, else the best that are here.
-func (r *Router) choose(m *Model, here []weights, q Request) (from weights, warning string, err error) {
-	owner, fingerprint := holder{q.Holder, "make a new index and load the texts into it"}, q.Fingerprint
+func (r *Router) choose(m *Model, here []weights, account string, h Holder) (from weights, warning string, err error) {
+	owner, fingerprint := holder{h.Name, "make a new index and load the texts into it"}, h.Fingerprint
 	if fingerprint == "" {
-		pinned, ok := r.pins.Pinned(q.Account, m.ID)
+		pinned, ok := r.pins.Pinned(account, m.ID)
 		if !ok {
 			return here[0], weak(here[0]), nil
 		}
-		owner, fingerprint = accountOf(q.Account), pinned
+		owner, fingerprint = accountOf(account), pinned
 	}
 	for _, w := range here {
 		if w.fingerprint == fingerprint {

@@ -116,7 +116,7 @@ func TestTheBestBackendThatIsHereAnswersAndIsNamed(t *testing.T) {
 		{embed.LexicalModel, []embed.Embedder{lexical, encoder}, embed.LexicalModel, llm.First, true},
 	}
 	for _, test := range tests {
-		got, err := router(t, newPins(), test.embedders...).Embed(t.Context(), llm.Request{Payer: by("a"), Model: test.model, Texts: []string{"x"}})
+		got, err := router(t, newPins(), test.embedders...).Embed(t.Context(), llm.Call{Payer: by("a"), Model: test.model}, []string{"x"})
 		if err != nil || got.Served != test.served || got.Route != test.route || got.Backend != llm.Builtin || (got.Warning != "") != test.warned {
 			t.Errorf("%s with %d embedders: got %+v, %v", test.model, len(test.embedders), got, err)
 		}
@@ -125,11 +125,11 @@ func TestTheBestBackendThatIsHereAnswersAndIsNamed(t *testing.T) {
 
 func TestSubstitutesAreFilledUpWithZeros(t *testing.T) {
 	r := router(t, newPins(), encoder)
-	small, err := r.Embed(t.Context(), llm.Request{Payer: by("a"), Model: "@cf/baai/bge-small-en-v1.5", Texts: []string{"abc"}})
+	small, err := r.Embed(t.Context(), llm.Call{Payer: by("a"), Model: "@cf/baai/bge-small-en-v1.5"}, []string{"abc"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	large, err := r.Embed(t.Context(), llm.Request{Payer: by("a"), Model: "@cf/baai/bge-large-en-v1.5", Texts: []string{"abc"}})
+	large, err := r.Embed(t.Context(), llm.Call{Payer: by("a"), Model: "@cf/baai/bge-large-en-v1.5"}, []string{"abc"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestTokensDroppedTokensAndNeuronsAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := r.Embed(t.Context(), llm.Request{Payer: by("a"), Model: bgeBase, Texts: []string{"four", "fourteen bytes"}})
+	got, err := r.Embed(t.Context(), llm.Call{Payer: by("a"), Model: bgeBase}, []string{"four", "fourteen bytes"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestTokensDroppedTokensAndNeuronsAreCounted(t *testing.T) {
 	if charged := spent(l, "a"); charged != got.Neurons {
 		t.Errorf("charged %s", charged)
 	}
-	free, err := r.Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}})
+	free, err := r.Embed(t.Context(), llm.Call{Payer: by("a"), Model: minilm}, []string{"x"})
 	if err != nil || free.Neurons != 0 {
 		t.Errorf("an unpriced model: %v, %v", free.Neurons, err)
 	}
@@ -171,29 +171,29 @@ func TestTokensDroppedTokensAndNeuronsAreCounted(t *testing.T) {
 
 func TestTheFirstWeightsArePinnedAndGoOnServing(t *testing.T) {
 	p := newPins()
-	before, err := router(t, p, lexical).Embed(t.Context(), llm.Request{Payer: by("a"), Model: bgeBase, Texts: []string{"x"}})
+	before, err := router(t, p, lexical).Embed(t.Context(), llm.Call{Payer: by("a"), Model: bgeBase}, []string{"x"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	both := router(t, p, lexical, encoder)
-	after, err := both.Embed(t.Context(), llm.Request{Payer: by("a"), Model: bgeBase, Texts: []string{"x"}})
+	after, err := both.Embed(t.Context(), llm.Call{Payer: by("a"), Model: bgeBase}, []string{"x"})
 	if err != nil || after.Fingerprint != before.Fingerprint || !strings.Contains(after.Warning, minilm) {
 		t.Errorf("got %+v, %v", after, err)
 	}
-	if other, err := both.Embed(t.Context(), llm.Request{Payer: by("b"), Model: bgeBase, Texts: []string{"x"}}); err != nil || other.Served != minilm {
+	if other, err := both.Embed(t.Context(), llm.Call{Payer: by("b"), Model: bgeBase}, []string{"x"}); err != nil || other.Served != minilm {
 		t.Errorf("another account: got %+v, %v", other, err)
 	}
 }
 
 func TestOtherWeightsThanThePinnedAreRefusedWithBothNames(t *testing.T) {
 	p := newPins()
-	if _, err := router(t, p, encoder).Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}}); err != nil {
+	if _, err := router(t, p, encoder).Embed(t.Context(), llm.Call{Payer: by("a"), Model: minilm}, []string{"x"}); err != nil {
 		t.Fatal(err)
 	}
 	newer := encoder
 	newer.fingerprint = "minilm-2"
 	for _, now := range []embed.Embedder{newer, lexical} {
-		_, err := router(t, p, now).Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}})
+		_, err := router(t, p, now).Embed(t.Context(), llm.Call{Payer: by("a"), Model: minilm}, []string{"x"})
 		f := fault.As(err)
 		if f == nil || f.Reason != llm.ReasonPinned || f.Kind != fault.Conflict ||
 			!strings.Contains(f.Message, "minilm-1") || !strings.Contains(f.Message, string(now.Fingerprint())) {
@@ -210,7 +210,7 @@ func (racing) Pin(context.Context, string, string, embed.Fingerprint) (embed.Fin
 }
 
 func TestVectorsThatLostTheRaceForThePinAreNotHandedOut(t *testing.T) {
-	_, err := router(t, racing{newPins()}, encoder).Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}})
+	_, err := router(t, racing{newPins()}, encoder).Embed(t.Context(), llm.Call{Payer: by("a"), Model: minilm}, []string{"x"})
 	if f := fault.As(err); f == nil || f.Reason != llm.ReasonPinned || !strings.Contains(f.Message, "theirs") {
 		t.Errorf("got %v", err)
 	}
@@ -218,7 +218,7 @@ func TestVectorsThatLostTheRaceForThePinAreNotHandedOut(t *testing.T) {
 
 func TestSwitchGivesAModelToTheBestWeights(t *testing.T) {
 	p := newPins()
-	if _, err := router(t, p, lexical).Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}}); err != nil {
+	if _, err := router(t, p, lexical).Embed(t.Context(), llm.Call{Payer: by("a"), Model: minilm}, []string{"x"}); err != nil {
 		t.Fatal(err)
 	}
 	r := router(t, p, lexical, encoder)
@@ -226,7 +226,7 @@ func TestSwitchGivesAModelToTheBestWeights(t *testing.T) {
 	if err != nil || was != "lexical-1" || now != "minilm-1" {
 		t.Fatalf("got %s, %s, %v", was, now, err)
 	}
-	if got, err := r.Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}}); err != nil || got.Served != minilm || got.Warning != "" {
+	if got, err := r.Embed(t.Context(), llm.Call{Payer: by("a"), Model: minilm}, []string{"x"}); err != nil || got.Served != minilm || got.Warning != "" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -238,15 +238,15 @@ func TestAHolderOfVectorsKeepsItsWeightsWhateverTheAccountDoes(t *testing.T) {
 	if err != nil || before.Fingerprint != "minilm-1" || before.Dimensions != 384 {
 		t.Fatalf("got %+v, %v", before, err)
 	}
-	q := llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}, Holder: `index "notes"`, Fingerprint: "lexical-1"}
-	if got, err := r.Embed(t.Context(), q); err != nil || got.Served != embed.LexicalModel || !strings.Contains(got.Warning, `index "notes"`) {
+	has := llm.Holder{Name: `index "notes"`, Fingerprint: "lexical-1"}
+	if got, err := r.EmbedFor(t.Context(), llm.Call{Payer: by("a"), Model: minilm}, has, []string{"x"}); err != nil || got.Served != embed.LexicalModel || !strings.Contains(got.Warning, `index "notes"`) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if now, _ := p.Pinned("a", minilm); now != "minilm-1" {
 		t.Errorf("the account's pin became %s", now)
 	}
-	q.Fingerprint = "minilm-0"
-	_, err = r.Embed(t.Context(), q)
+	has.Fingerprint = "minilm-0"
+	_, err = r.EmbedFor(t.Context(), llm.Call{Payer: by("a"), Model: minilm}, has, []string{"x"})
 	if f := fault.As(err); f == nil || f.Reason != llm.ReasonPinned || !strings.Contains(f.Message, "minilm-0") ||
 		!strings.Contains(f.Message, "minilm-1") || !strings.Contains(f.Message, `index "notes"`) {
 		t.Errorf("got %v", err)
@@ -255,7 +255,7 @@ func TestAHolderOfVectorsKeepsItsWeightsWhateverTheAccountDoes(t *testing.T) {
 
 func TestModelsThatNothingCanServeSayWhatTheyNeed(t *testing.T) {
 	r := router(t, newPins(), lexical, encoder)
-	_, err := r.Embed(t.Context(), llm.Request{Payer: by("a"), Model: "@cf/baai/bge-m3", Texts: []string{"x"}})
+	_, err := r.Embed(t.Context(), llm.Call{Payer: by("a"), Model: "@cf/baai/bge-m3"}, []string{"x"})
 	f := fault.As(err)
 	if f == nil || f.Kind != fault.Unavailable || f.Reason != llm.ReasonNoBackend || !strings.Contains(f.Message, "ollama (bge-m3) or openai (BAAI/bge-m3)") {
 		t.Errorf("got %v", err)
@@ -283,12 +283,12 @@ func TestAnEmbedderThatAnswersShortOrIsCanceledServesNothing(t *testing.T) {
 	p := newPins()
 	broken := encoder
 	broken.short = true
-	if _, err := router(t, p, broken).Embed(t.Context(), llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}}); !fault.Is(err, fault.Internal) {
+	if _, err := router(t, p, broken).Embed(t.Context(), llm.Call{Payer: by("a"), Model: minilm}, []string{"x"}); !fault.Is(err, fault.Internal) {
 		t.Errorf("one vector too few: got %v", err)
 	}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := router(t, p, encoder).Embed(canceled, llm.Request{Payer: by("a"), Model: minilm, Texts: []string{"x"}}); err == nil {
+	if _, err := router(t, p, encoder).Embed(canceled, llm.Call{Payer: by("a"), Model: minilm}, []string{"x"}); err == nil {
 		t.Error("a canceled call was answered")
 	}
 	if len(p.m) != 0 {

@@ -61,15 +61,16 @@ func encodings(t *testing.T, p llm.Pins, backends ...backend.Backend) *llm.Route
 	return r
 }
 
-func texts(model string) llm.Request {
-	return llm.Request{Payer: by("a"), Model: model, Texts: []string{"x", "y"}}
+// embedded has account a's texts turned into vectors.
+func embedded(t *testing.T, r *llm.Router, model string) (llm.Embedded, error) {
+	return r.Embed(t.Context(), llm.Call{Payer: by("a"), Model: model}, []string{"x", "y"})
 }
 
 func TestBackendsMakeEmbeddingsAndArePinned(t *testing.T) {
 	p := newPins()
 	first, second := &encoding{name: "ollama", dimensions: 1024, weights: "w"}, &encoding{name: "openai", dimensions: 1024, weights: "w"}
 	r := encodings(t, p, first, second)
-	got, err := r.Embed(t.Context(), texts(bgeM3))
+	got, err := embedded(t, r, bgeM3)
 	if err != nil || got.Backend != llm.Ollama || got.Route != llm.First || got.Fingerprint != "ollama/w" || got.Tokens != 2 || got.Neurons == 0 {
 		t.Fatalf("got %+v, %v", got, err)
 	}
@@ -83,19 +84,19 @@ func TestEmbeddingsNeverFailOverBetweenWeights(t *testing.T) {
 	p := newPins()
 	first, second := &encoding{name: "ollama", dimensions: 1024, weights: "w"}, &encoding{name: "openai", dimensions: 1024, weights: "w"}
 	r := encodings(t, p, first, second)
-	if _, err := r.Embed(t.Context(), texts(bgeM3)); err != nil {
+	if _, err := embedded(t, r, bgeM3); err != nil {
 		t.Fatal(err)
 	}
 	first.down = true
-	_, err := r.Embed(t.Context(), texts(bgeM3))
+	_, err := embedded(t, r, bgeM3)
 	if f := fault.As(err); f == nil || f.Reason != llm.ReasonPinned || !strings.Contains(f.Message, "ollama/w") || !strings.Contains(f.Message, "openai/w") || second.calls > 0 {
 		t.Errorf("with the first down: got %v, the second was asked %d times", err, second.calls)
 	}
-	if got, err := r.Embed(t.Context(), llm.Request{Payer: by("b"), Model: bgeM3, Texts: []string{"x"}}); err != nil || got.Backend != llm.OpenAI || got.Route != llm.Failover || len(got.Skipped) != 1 {
+	if got, err := r.Embed(t.Context(), llm.Call{Payer: by("b"), Model: bgeM3}, []string{"x"}); err != nil || got.Backend != llm.OpenAI || got.Route != llm.Failover || len(got.Skipped) != 1 {
 		t.Errorf("an account without vectors: got %+v, %v", got, err)
 	}
 	first.down, first.weights = false, "newer"
-	if _, err := r.Embed(t.Context(), texts(bgeM3)); fault.As(err) == nil || fault.As(err).Reason != llm.ReasonPinned {
+	if _, err := embedded(t, r, bgeM3); fault.As(err) == nil || fault.As(err).Reason != llm.ReasonPinned {
 		t.Errorf("with newer weights: got %v", err)
 	}
 }
@@ -113,7 +114,7 @@ func TestVectorsThatAreNotWhatTheCatalogueSaysAreNotHandedOutNorChargedNorPinned
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.Embed(t.Context(), texts(bgeM3)); !fault.Is(err, fault.Unavailable) || len(p.m) > 0 || spent(l, "a") != 0 {
+		if _, err := embedded(t, r, bgeM3); !fault.Is(err, fault.Unavailable) || len(p.m) > 0 || spent(l, "a") != 0 {
 			t.Errorf("%s: got %v, pins %v, charged %s", name, err, p.m, spent(l, "a"))
 		}
 	}

@@ -42,7 +42,7 @@ func (r *Router) Rank(ctx context.Context, call Call, query string, texts []stri
 		if failure == nil {
 			return scores, out, nil
 		}
-		if err = failure; ctx.Err() != nil || fault.Is(err, fault.Quota) {
+		if err = failure; ctx.Err() != nil || call.DryRun || fault.Is(err, fault.Quota) {
 			return nil, out, err
 		}
 	}
@@ -51,7 +51,7 @@ func (r *Router) Rank(ctx context.Context, call Call, query string, texts []stri
 
 // rankByRanker has a backend rank that was made for it.
 func (r *Router) rankByRanker(ctx context.Context, f *fleet, m *Model, call Call, query string, texts []string) (scores []float64, out Generated, err error) {
-	out.Neurons, err = r.charged(ctx, call.Payer, m, rankEstimate(query, texts), func() (neuron.Usage, error) {
+	out.Neurons, err = r.charged(ctx, call, m, rankEstimate(query, texts), func() (neuron.Usage, error) {
 		by, err := ask(ctx, f, m, func(can backend.Ranker, by By) (err error) {
 			var tokens int
 			scores, tokens, err = can.Rank(ctx, by.Served, query, texts)
@@ -111,7 +111,7 @@ func (r *Router) rankBySimilarity(ctx context.Context, f *fleet, m *Model, call 
 	out.By = By{Model: m.ID, Served: encoder.Model(), Backend: Builtin, Route: Substitute}
 	out.Warning = fmt.Sprintf("no reranker is here: the scores are how near the vectors of %s are", encoder.Model())
 	all := append([]string{query}, texts...)
-	out.Neurons, err = r.charged(ctx, call.Payer, m, neuron.Tokens(estimateTokens(all), 0, 0), func() (neuron.Usage, error) {
+	out.Neurons, err = r.charged(ctx, call, m, neuron.Tokens(estimateTokens(all), 0, 0), func() (neuron.Usage, error) {
 		vectors, err := encoder.Embed(ctx, all)
 		if err != nil {
 			return nil, fmt.Errorf("rank %d texts by %s: %w", len(texts), encoder.Model(), err)

@@ -133,8 +133,6 @@ func (s *Service) bind(ctx context.Context, account string, x *vectorize.Index) 
 
 // embed makes vectors for the index: by its own weights, or, if it has none yet, by the account's.
 func (s *Service) embed(ctx context.Context, payer neuron.Payer, d catalog.Index, texts []string) (llm.Embedded, error) {
-	return s.models.Embed(ctx, llm.Request{
-		Payer: payer, Model: d.Model, Texts: texts,
-		Holder: fmt.Sprintf("index %q", d.Name), Fingerprint: embed.Fingerprint(d.Fingerprint),
-	})
+	has := llm.Holder{Name: fmt.Sprintf("index %q", d.Name), Fingerprint: embed.Fingerprint(d.Fingerprint)}
+	return s.models.EmbedFor(ctx, llm.Call{Payer: payer, Model: d.Model}, has, texts)
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"time"
 
@@ -20,21 +21,21 @@ const maxModelInput = 16 << 20
 // reasonNoInput is a call to a model without a body.
 const reasonNoInput fault.Reason = "model_no_input"
 
-// run is one call to a model on …/ai/run.
+// run is one call to a model on …/ai/run, whatever it came through.
 type run struct {
-	id      string // of the request
+	call    llm.Call
 	model   *llm.Model
-	body    []byte
-	options chat.Options
+	started time.Time
+	body    []byte // the model's input: JSON, or bytes of another media type
+	kind    string // the media type of the body, typeJSON or what the bytes are
 }
 
-// call is the run as the router wants it.
-func (r run) call(c *call) llm.Call {
-	return llm.Call{Payer: c.payer(), ID: r.id, Model: r.model.ID, RejectIfBusy: r.options.RejectIfBusy}
-}
+// doer has a model do what its task is, and returns what came of it. A call that
+// fails may have cost something all the same: what it cost is in the outcome.
+type doer func(ctx context.Context, s *Server, r run) (outcome, error)
 
-// families says which tasks are served on …/ai/run, and by what.
-var families = map[llm.Task]func(*Server, *call, run) error{
+// doers says which tasks are served on …/ai/run, and by what.
+var doers = map[llm.Task]doer{
 	llm.Embeddings:     runEmbedding,
 	llm.TextGeneration: runGeneration,
 	llm.Summarization:  runSummary,
@@ -42,33 +43,50 @@ var families = map[llm.Task]func(*Server, *call, run) error{
 	llm.Classification: runClassification,
 }
 
+// infer has a model answer. It is what every way to …/ai/run ends in.
+func (s *Server) infer(ctx context.Context, r run) (outcome, error) {
+	do := doers[r.model.Task]
+	if do == nil {
+		return outcome{}, notBuilt("%s is a model for %s, which nearside does not serve", r.model.ID, r.model.Task)
+	}
+	out, err := do(ctx, s, r)
+	return out, inferenceError(err, r.call.ID)
+}
+
 // runModel answers POST …/ai/run/{model...}.
 func runModel(s *Server, c *call) error {
-	id := c.reachModel()
-	model, err := s.parts.Models.Catalogue().Model(c.param("model"))
+	r, err := c.run(c.param("model"))
 	if err != nil {
 		return err
 	}
-	family := families[model.Task]
-	if family == nil {
-		return notBuilt("%s is a model for %s, which nearside does not serve", model.ID, model.Task)
+	if r.model.Task != llm.Embeddings && r.model.Input != llm.RerankShape {
+		c.leave() // the work is done elsewhere; this server's slots are for its own
+	}
+	out, err := s.infer(c, r)
+	return c.deliver(out, err, inEnvelope)
+}
+
+// run reads a call to a model.
+func (c *call) run(model string) (run, error) {
+	id := c.reachModel()
+	m, err := c.server.parts.Models.Catalogue().Model(model)
+	if err != nil {
+		return run{}, err
 	}
 	if c.queryParam("queueRequest") == "true" {
-		return notBuilt("nearside has no queue for batches; leave queueRequest out and the call is answered at once")
+		return run{}, notBuilt("nearside has no queue for batches; leave queueRequest out and the call is answered at once")
 	}
 	body, err := c.modelBody()
 	if err != nil {
-		return inferenceError(err, id)
+		return run{}, inferenceError(err, id)
 	}
 	options, err := chat.ParseOptions(body)
 	if err != nil {
-		return inferenceError(err, id)
+		return run{}, inferenceError(err, id)
 	}
-	if options.DryRun && model.Task != llm.TextGeneration {
-		return notBuilt("dry_run tells the price of text generation alone; leave it out, and %s runs", model.ID)
-	}
-	options.RejectIfBusy = options.RejectIfBusy || c.queryParam("rejectIfBusy") == "true"
-	return inferenceError(family(s, c, run{id, model, body, options}), id)
+	busy := options.RejectIfBusy || c.queryParam("rejectIfBusy") == "true"
+	call := llm.Call{Payer: c.payer(), ID: id, Model: m.ID, RejectIfBusy: busy, DryRun: options.DryRun}
+	return run{call: call, model: m, started: c.started, body: body, kind: typeJSON}, nil
 }
 
 // notBuilt is the fault of something that Cloudflare has and nearside has not.
@@ -111,36 +129,4 @@ func inferenceError(err error, request string) error {
 // payer is on whose bill the call goes.
 func (c *call) payer() neuron.Payer {
 	return neuron.Payer{Account: c.account, Key: c.key.ID, KeyPerDay: neuron.Micro(c.key.NeuronsPerDay) * 1_000_000}
-}
-
-// madeBy says in the reply's headers who answered, and why nobody before them did.
-func (c *call) madeBy(by llm.By, warning string) {
-	c.setHeader("nearside-model", headerSafe(by.Served))
-	c.setHeader("nearside-backend", headerSafe(string(by.Backend)))
-	c.setHeader("nearside-route", string(by.Route))
-	for _, s := range by.Skipped {
-		c.message("passed over: " + s.String())
-	}
-	if warning != "" {
-		c.message(warning)
-	}
-}
-
-// paid says in the reply's headers what the call cost, and what is left of the day.
-func (c *call) paid(cost neuron.Micro) {
-	c.setHeader("cf-ai-neurons", cost.String())
-	c.allowance()
-}
-
-// allowance says in the reply's headers what the payer may still use today, if that is limited.
-func (c *call) allowance() {
-	a := c.server.parts.Ledger.Left(c.payer())
-	if !a.Limited {
-		return
-	}
-	c.setHeader("nearside-neurons-left", a.Left.String())
-	c.setHeader("nearside-neurons-reset", a.Reset.UTC().Format(time.RFC3339))
-	if a.Warning != "" {
-		c.message(a.Warning)
-	}
 }

@@ -1,8 +1,7 @@
 package server
 
 import (
-	"fmt"
-	"strconv"
+	"context"
 
 	"nearside/llm"
 )
@@ -28,27 +27,30 @@ type queryEmbeddings struct {
 }
 
 // runEmbedding turns texts into vectors.
-func runEmbedding(s *Server, c *call, r run) error {
+func runEmbedding(ctx context.Context, s *Server, r run) (outcome, error) {
 	input, err := llm.ParseEmbedding(r.model.Input, r.body)
 	if err != nil {
-		return err
+		return outcome{}, err
 	}
 	texts := input.Texts
 	if input.Query != "" {
 		texts = append([]string{input.Query}, texts...)
 	}
-	embedded, err := s.parts.Models.Embed(c, llm.Request{Payer: c.payer(), Model: r.model.ID, Texts: texts})
+	embedded, err := s.parts.Models.Embed(ctx, r.call, texts)
 	if err != nil {
-		return err
+		return outcome{}, err
 	}
-	c.embeddedBy(embedded)
+	var result any
 	if input.Query != "" {
-		return c.reply(byQuery(embedded.Vectors))
+		result = byQuery(embedded.Vectors)
+	} else {
+		result = shaped(r.model, input, embedded)
 	}
+	out, err := embeddedAs(result, embedded)
 	if input.Pooling == "cls" {
-		c.message(embedded.Served + " pools as it was made to; cls was asked for and changes nothing")
+		out.remarks = append(out.remarks, embedded.Served+" pools as it was made to; cls was asked for and changes nothing")
 	}
-	return c.reply(shaped(r.model, input, embedded))
+	return out, err
 }
 
 // rankedContexts is the reply of bge-m3 to contexts with a query, and of a reranker.
@@ -79,20 +81,18 @@ func shaped(model *llm.Model, input llm.Input, e llm.Embedded) any {
 	}
 }
 
+// embeddedAs is the outcome of a call for vectors, which are in the result.
+func embeddedAs(result any, e llm.Embedded) (outcome, error) {
+	out, err := asJSON(e.Generated(), result)
+	out.cutShort(e.Dropped)
+	return out, err
+}
+
 // embeddedBy says in the reply's headers which weights answered, how much of the
 // texts they read, and what that costs.
 func (c *call) embeddedBy(e llm.Embedded) {
-	c.madeBy(e.By, e.Warning)
+	out := outcome{made: e.Generated()}
+	out.cutShort(e.Dropped)
+	c.madeBy(out)
 	c.paid(e.Neurons)
-	truncated, dropped := 0, 0
-	for _, n := range e.Dropped {
-		if n > 0 {
-			truncated++
-			dropped += n
-		}
-	}
-	if truncated > 0 {
-		c.setHeader("nearside-truncated", strconv.Itoa(truncated))
-		c.message(fmt.Sprintf("%d of %d texts are longer than %s reads: %d tokens were not read", truncated, len(e.Dropped), e.Served, dropped))
-	}
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"slices"
 
@@ -10,29 +11,28 @@ import (
 )
 
 // runSummary makes a text short.
-func runSummary(s *Server, c *call, r run) error {
+func runSummary(ctx context.Context, s *Server, r run) (outcome, error) {
 	var input struct {
 		Text string `json:"input_text"`
 		Most int    `json:"max_length"`
 	}
 	input.Most = 1024 // tokens (developers.cloudflare.com/workers-ai/models/bart-large-cnn)
 	if err := r.input(&input); err != nil {
-		return err
+		return outcome{}, err
 	}
-	c.leave()
-	summary, made, err := s.parts.Models.Summarize(c, r.call(c), input.Text, input.Most)
-	if err := c.generatedBy(made, err); err != nil {
-		return err
+	summary, made, err := s.parts.Models.Summarize(ctx, r.call, input.Text, input.Most)
+	if err != nil {
+		return failed(made, err)
 	}
-	return c.reply(struct {
+	return asJSON(made, struct {
 		Summary string `json:"summary"`
 	}{summary})
 }
 
 // runTranslation says texts in another language.
-func runTranslation(s *Server, c *call, r run) error {
+func runTranslation(ctx context.Context, s *Server, r run) (outcome, error) {
 	if r.model.Input == llm.TranslateIndicShape {
-		return runIndicTranslation(s, c, r)
+		return runIndicTranslation(ctx, s, r)
 	}
 	var input struct {
 		Text string `json:"text"`
@@ -41,38 +41,36 @@ func runTranslation(s *Server, c *call, r run) error {
 	}
 	input.From = "en"
 	if err := r.input(&input); err != nil {
-		return err
+		return outcome{}, err
 	}
-	c.leave()
-	text, made, err := s.parts.Models.Translate(c, r.call(c), []string{input.Text}, input.From, input.To)
-	if err := c.generatedBy(made, err); err != nil {
-		return err
+	text, made, err := s.parts.Models.Translate(ctx, r.call, []string{input.Text}, input.From, input.To)
+	if err != nil {
+		return failed(made, err)
 	}
-	return c.reply(struct {
+	return asJSON(made, struct {
 		Text string `json:"translated_text"`
 	}{text[0]})
 }
 
 // runIndicTranslation says English texts in a language of India.
-func runIndicTranslation(s *Server, c *call, r run) error {
+func runIndicTranslation(ctx context.Context, s *Server, r run) (outcome, error) {
 	var input struct {
 		Text json.RawMessage `json:"text"`
 		To   string          `json:"target_language"`
 	}
 	input.To = "hin_Deva"
 	if err := r.input(&input); err != nil {
-		return err
+		return outcome{}, err
 	}
 	texts, err := llm.Texts("/text", input.Text, llm.MaxTexts)
 	if err != nil {
-		return err
+		return outcome{}, err
 	}
-	c.leave()
-	translations, made, err := s.parts.Models.Translate(c, r.call(c), texts, "eng_Latn", input.To)
-	if err := c.generatedBy(made, err); err != nil {
-		return err
+	translations, made, err := s.parts.Models.Translate(ctx, r.call, texts, "eng_Latn", input.To)
+	if err != nil {
+		return failed(made, err)
 	}
-	return c.reply(struct {
+	return asJSON(made, struct {
 		Translations []string `json:"translations"`
 	}{translations})
 }
@@ -81,22 +79,21 @@ func runIndicTranslation(s *Server, c *call, r run) error {
 var moods = []string{"NEGATIVE", "POSITIVE"}
 
 // runClassification says what kind of text it is.
-func runClassification(s *Server, c *call, r run) error {
+func runClassification(ctx context.Context, s *Server, r run) (outcome, error) {
 	if r.model.Input == llm.RerankShape {
-		return runRanking(s, c, r)
+		return runRanking(ctx, s, r)
 	}
 	var input struct {
 		Text string `json:"text"`
 	}
 	if err := r.input(&input); err != nil {
-		return err
+		return outcome{}, err
 	}
-	c.leave()
-	labels, made, err := s.parts.Models.Classify(c, r.call(c), input.Text, moods)
-	if err := c.generatedBy(made, err); err != nil {
-		return err
+	labels, made, err := s.parts.Models.Classify(ctx, r.call, input.Text, moods)
+	if err != nil {
+		return failed(made, err)
 	}
-	return c.reply(labels)
+	return asJSON(made, labels)
 }
 
 // ranked is a context with its score.
@@ -106,7 +103,7 @@ type ranked struct {
 }
 
 // runRanking says how well contexts answer a query, best first.
-func runRanking(s *Server, c *call, r run) error {
+func runRanking(ctx context.Context, s *Server, r run) (outcome, error) {
 	var input struct {
 		Query    string `json:"query"`
 		Contexts []struct {
@@ -115,20 +112,20 @@ func runRanking(s *Server, c *call, r run) error {
 		Most int `json:"top_k"`
 	}
 	if err := r.input(&input); err != nil {
-		return err
+		return outcome{}, err
 	}
 	if len(input.Contexts) > maxInputs {
-		return fault.For(llm.ReasonInput, "AiError: Bad input: Error: Length of '/contexts' must be <= %d, and is %d", maxInputs, len(input.Contexts))
+		return outcome{}, fault.For(llm.ReasonInput, "AiError: Bad input: Error: Length of '/contexts' must be <= %d, and is %d", maxInputs, len(input.Contexts))
 	}
 	texts := make([]string, len(input.Contexts))
 	for i, context := range input.Contexts {
 		texts[i] = context.Text
 	}
-	scores, made, err := s.parts.Models.Rank(c, r.call(c), input.Query, texts)
-	if err := c.generatedBy(made, err); err != nil {
-		return err
+	scores, made, err := s.parts.Models.Rank(ctx, r.call, input.Query, texts)
+	if err != nil {
+		return failed(made, err)
 	}
-	return c.reply(rankedContexts{bestFirst(scores, input.Most)})
+	return asJSON(made, rankedContexts{bestFirst(scores, input.Most)})
 }
 
 // bestFirst puts scores in order, equal ones as they came. At most so many are kept; 0: all.
@@ -150,15 +147,4 @@ func (r run) input(into any) error {
 		return err
 	}
 	return decodeJSON(r.body, into)
-}
-
-// generatedBy says in the reply's headers who did a task, and what it cost, also when it failed.
-func (c *call) generatedBy(made llm.Generated, err error) error {
-	if err != nil {
-		c.paidAnyway(made.Neurons)
-		return err
-	}
-	c.madeBy(made.By, made.Warning)
-	c.paid(made.Neurons)
-	return nil
 }

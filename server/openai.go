@@ -75,6 +75,10 @@ type embeddingsRequest struct {
 	Input          json.RawMessage `json:"input"`
 	EncodingFormat string          `json:"encoding_format"`
 	Dimensions     *int            `json:"dimensions"`
+	DryRun         bool            `json:"dry_run"`
+	Options        struct {
+		RejectIfBusy bool `json:"rejectIfBusy"`
+	} `json:"options"`
 }
 
 // embeddingObject is one vector: a list of numbers, or base64 of them.
@@ -100,7 +104,7 @@ type embeddingList struct {
 
 // createEmbeddings answers POST …/ai/v1/embeddings and /v1/embeddings.
 func createEmbeddings(s *Server, c *call) error {
-	c.reachModel()
+	id := c.reachModel()
 	if err := s.defaultAccount(c); err != nil {
 		return err
 	}
@@ -116,20 +120,26 @@ func createEmbeddings(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
-	embedded, err := s.parts.Models.Embed(c, llm.Request{Payer: c.payer(), Model: request.Model, Texts: texts})
+	call := llm.Call{Payer: c.payer(), ID: id, Model: request.Model, DryRun: request.DryRun, RejectIfBusy: request.Options.RejectIfBusy}
+	embedded, err := s.parts.Models.Embed(c, call, texts)
 	if err != nil {
-		return err
+		return c.deliver(outcome{}, err, asItIs)
 	}
-	c.embeddedBy(embedded)
-	list := embeddingList{Object: "list", Model: request.Model, Usage: usageObject{embedded.Tokens, embedded.Tokens}}
-	for i, v := range embedded.Vectors {
+	out, err := embeddedAs(request.list(embedded), embedded)
+	return c.deliver(out, err, asItIs)
+}
+
+// list puts vectors into the form that was asked for.
+func (r embeddingsRequest) list(e llm.Embedded) embeddingList {
+	list := embeddingList{Object: "list", Model: r.Model, Usage: usageObject{e.Tokens, e.Tokens}}
+	for i, v := range e.Vectors {
 		object := embeddingObject{Object: "embedding", Index: i, Embedding: v}
-		if request.EncodingFormat == "base64" {
+		if r.EncodingFormat == "base64" {
 			object.Embedding = packed(v)
 		}
 		list.Data = append(list.Data, object)
 	}
-	return c.bare(list)
+	return list
 }
 
 // badOpenAI is a fault of an OpenAI request that breaks its schema.

@@ -31,8 +31,10 @@ func openAICall(parse func([]byte) (*chat.Request, error), writer func(chat.Head
 		if model == "" {
 			return inferenceError(badOpenAI("required properties at '/' are 'model'"), id)
 		}
-		call := llm.Call{Payer: c.payer(), ID: id, Model: model, RejectIfBusy: q.Options.RejectIfBusy}
+		call := llm.Call{Payer: c.payer(), ID: id, Model: model, RejectIfBusy: q.Options.RejectIfBusy, DryRun: q.Options.DryRun}
 		w := writer(chat.Head{ID: id, Model: model, Created: c.started}, q)
-		return inferenceError(s.generate(c, generation{call, q, w, false}), id)
+		c.leave()
+		out, err := s.generate(c, generation{call, q, w})
+		return c.deliver(out, inferenceError(err, id), asItIs)
 	}
 }
