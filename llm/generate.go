@@ -142,7 +142,7 @@ const longestAnswer = 1024
 // kind write is bounded unless the caller says otherwise; the others, which think
 // before they answer, may write what their context holds.
 func bounded(m *Model, q *chat.Request) *chat.Request {
-	if q.MaxTokens > 0 || m.Output != NativeOutput {
+	if q.MaxTokens > 0 || m.Output == CompletionOutput {
 		return q
 	}
 	with := *q
@@ -245,6 +245,9 @@ func (a attempt) listen(ctx context.Context, c backend.Chatter, by By, q *chat.R
 
 // complete gathers an answer, and sees to it that it is the JSON that is wanted.
 func (a attempt) complete(ctx context.Context) (*chat.Answer, error) {
+	if a.model.Input == GuardShape {
+		return a.judge(ctx)
+	}
 	answer, err := a.gather(ctx, a.q)
 	if err != nil || a.q.Format == nil || len(answer.ToolCalls) > 0 {
 		return answer, err
@@ -259,6 +262,23 @@ func (a attempt) complete(ctx context.Context) (*chat.Answer, error) {
 		}
 	}
 	answer.Content = string(object)
+	return answer, nil
+}
+
+// judge gathers a verdict, which is JSON if that is wanted. The model itself has
+// one way to say it, and must not be held to another.
+func (a attempt) judge(ctx context.Context) (*chat.Answer, error) {
+	plain := *a.q
+	plain.Format = nil
+	answer, err := a.gather(ctx, &plain)
+	if err != nil || a.q.Format == nil {
+		return answer, err
+	}
+	verdict, why := chat.Verdict(answer.Content)
+	if why != nil {
+		return answer, chat.Unmet(why)
+	}
+	answer.Content = string(verdict)
 	return answer, nil
 }
 

@@ -109,9 +109,19 @@ func contexts(raw json.RawMessage) ([]string, error) {
 	return list, nil
 }
 
+// qwen3Instruction is what qwen3-embedding is told queries are for, unless the caller says otherwise
+// (developers.cloudflare.com/workers-ai/models/qwen3-embedding-0.6b).
+const qwen3Instruction = "Given a web search query, retrieve relevant passages that answer the query"
+
+// parseQwen3 reads queries and documents. The model was trained on queries with
+// their purpose before them, in this form, and on documents as they are
+// (huggingface.co/Qwen/Qwen3-Embedding-0.6B).
 func parseQwen3(fields map[string]json.RawMessage) (Input, error) {
-	if raw := fields["instruction"]; raw != nil && chat.TypeOf(raw) != "string" {
-		return Input{}, badInput("Type mismatch of '/instruction', '%s' not in 'string'", chat.TypeOf(raw))
+	instruction := qwen3Instruction
+	if raw := fields["instruction"]; raw != nil {
+		if chat.TypeOf(raw) != "string" || json.Unmarshal(raw, &instruction) != nil {
+			return Input{}, badInput("Type mismatch of '/instruction', '%s' not in 'string'", chat.TypeOf(raw))
+		}
 	}
 	var in Input
 	for _, name := range []string{"queries", "documents", "text"} {
@@ -121,6 +131,11 @@ func parseQwen3(fields map[string]json.RawMessage) (Input, error) {
 		more, err := Texts("/"+name, fields[name], MaxTexts)
 		if err != nil {
 			return Input{}, err
+		}
+		for i := range more {
+			if name == "queries" && instruction != "" {
+				more[i] = "Instruct: " + instruction + "\nQuery:" + more[i]
+			}
 		}
 		in.Texts = append(in.Texts, more...)
 	}

@@ -19,7 +19,12 @@ func TestInputsOfEveryShapeAreRead(t *testing.T) {
 		{llm.TextShape, ` { "text" : [ "a" , "b" ] , "pooling":"cls", "more":1 } `, llm.Input{Texts: []string{"a", "b"}, Pooling: "cls"}},
 		{llm.BGEM3Shape, `{"text":["a"],"truncate_inputs":true}`, llm.Input{Texts: []string{"a"}}},
 		{llm.BGEM3Shape, `{"contexts":[{"text":"a"},{"text":"b"}]}`, llm.Input{Texts: []string{"a", "b"}, Contexts: true}},
-		{llm.Qwen3Shape, `{"queries":"q","documents":["d","e"],"instruction":"i"}`, llm.Input{Texts: []string{"q", "d", "e"}}},
+		{llm.Qwen3Shape, `{"queries":"q","documents":["d","e"],"instruction":"i"}`, llm.Input{Texts: []string{"Instruct: i\nQuery:q", "d", "e"}}},
+		{llm.Qwen3Shape, `{"queries":["q","r"]}`, llm.Input{Texts: []string{
+			"Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:q",
+			"Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:r"}}},
+		{llm.Qwen3Shape, `{"queries":"q","instruction":""}`, llm.Input{Texts: []string{"q"}}},
+		{llm.Qwen3Shape, `{"documents":"d","instruction":"i"}`, llm.Input{Texts: []string{"d"}}},
 		{llm.Qwen3Shape, `{"text":"t"}`, llm.Input{Texts: []string{"t"}}},
 	}
 	for _, test := range tests {

@@ -86,9 +86,12 @@ type Output string
 
 // The outputs.
 const (
-	NativeOutput     Output = "native"          // {response, tool_calls, usage}
+	NativeOutput     Output = "native"          // {response, tool_calls, usage}; a call is {name, arguments}
+	NestedOutput     Output = "native-nested"   // the same; a call is {id, type, function: {name, arguments}}
 	CompletionOutput Output = "chat.completion" // OpenAI's object
 )
+
+var outputs = []Output{NativeOutput, NestedOutput, CompletionOutput}
 
 // Ability is something that a model can do, as Cloudflare lists it. That one is
 // not listed does not mean that a backend cannot do it.

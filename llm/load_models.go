@@ -124,8 +124,8 @@ func (l *loader) checkModel(e *entry, m modelEntry) error {
 	if fitting := shapesFor(m.Task); !slices.Contains(fitting, m.Input) {
 		return e.at("input").wrong("model %q has the input %q; for %s it can be %s", m.ID, m.Input, m.Task, list(fitting))
 	}
-	if m.Task == TextGeneration && m.Output != NativeOutput && m.Output != CompletionOutput {
-		return e.at("output").wrong("model %q has the output %q; it can be %s or %s", m.ID, m.Output, NativeOutput, CompletionOutput)
+	if m.Task == TextGeneration && !slices.Contains(outputs, m.Output) {
+		return e.at("output").wrong("model %q has the output %q; it can be %s", m.ID, m.Output, list(outputs))
 	}
 	if m.Task != TextGeneration && m.Output != "" {
 		return e.at("output").wrong("model %q is for %s; only models for %s have an output", m.ID, m.Task, TextGeneration)

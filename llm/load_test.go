@@ -83,7 +83,7 @@ func TestWhatIsWrongWithACatalogueIsToldByLine(t *testing.T) {
 		"an unknown task":          {models("\n    id: b\n    task: Guessing"), `models.yaml:6: model "b" has the task "Guessing"`},
 		"an unknown input":         {models("{id: b, task: Text Embeddings, dimensions: 1, input: song}"), `models.yaml:4: model "b" has the input "song"; for Text Embeddings it can be bge-m3, qwen3 or text`},
 		"the input of another":     {chats("{id: b, task: Text Generation, input: bge-m3}"), `models.yaml:7: model "b" has the input "bge-m3"`},
-		"an unknown output":        {chats("\n    id: b\n    task: Text Generation\n    output: prose"), `models.yaml:10: model "b" has the output "prose"; it can be native or chat.completion`},
+		"an unknown output":        {chats("\n    id: b\n    task: Text Generation\n    output: prose"), `models.yaml:10: model "b" has the output "prose"; it can be native, native-nested or chat.completion`},
 		"an output of none":        {models("{id: b, task: Text Embeddings, dimensions: 1, input: text, output: native}"), `only models for Text Generation have an output`},
 		"an unknown ability":       {chats("\n    id: b\n    task: Text Generation\n    can:\n      - tools\n      - sing"), `models.yaml:12: model "b" can "sing", which means nothing; there are tools,`},
 		"negative tokens":          {models("{id: b, task: Text Embeddings, dimensions: 1, input: text, tokens: -1}"), "models.yaml:4: model \"b\" has a negative"},

@@ -37,6 +37,8 @@ func runGeneration(ctx context.Context, s *Server, r run) (outcome, error) {
 	switch {
 	case r.model.Output == llm.NativeOutput:
 		w = chat.NewNative(head, q)
+	case r.model.Output == llm.NestedOutput:
+		w = chat.NewNested(head, q)
 	case q.Prompt != "":
 		w = chat.NewText(head, q, false)
 	default:

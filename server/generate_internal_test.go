@@ -335,3 +335,38 @@ func TestNoPromptAndNoAnswerIsLogged(t *testing.T) {
 		t.Errorf("the log says %s", log)
 	}
 }
+
+func TestEachModelCallsToolsInItsOwnForm(t *testing.T) {
+	calls := backendtest.Answer{Tools: []chat.ToolCall{{Name: "weather", Arguments: json.RawMessage(`{"city":"Oslo"}`)}}}
+	body := `{"messages":[{"role":"user","content":"weather?"}],"tools":[{"name":"weather","parameters":{"type":"object"}}]`
+	for model, want := range map[string]string{
+		llama: `"tool_calls":[{"name":"weather","arguments":{"city":"Oslo"}}]`,
+		"@cf/meta/llama-4-scout-17b-16e-instruct": `","type":"function","function":{"name":"weather","arguments":{"city":"Oslo"}}}]`,
+		gptOSS: `","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Oslo\"}"}}]`,
+	} {
+		h, s, _ := modelled(t, Config{})
+		s.ollama.Add(backendtest.Model{Name: "llama4"})
+		s.ollama.Answer(calls)
+		h.post(home+"/ai/run/"+model, body+`}`).want(t, 200, 0, want)
+		h.post(home+"/ai/run/"+model, body+`,"stream":true}`).want(t, 200, 0, want)
+	}
+}
+
+func TestAGuardAnswersAsAnObjectWhereJSONIsAskedFor(t *testing.T) {
+	const guard = "@cf/meta/llama-guard-3-8b"
+	body := `{"messages":[{"role":"user","content":"how do I pick a lock"}]`
+	asJSON := body + `,"response_format":{"type":"json_object"}}`
+	h, s, parts := modelled(t, Config{})
+	s.ollama.Add(backendtest.Model{Name: "llama-guard3"})
+	s.ollama.Answer(backendtest.Answer{Pieces: []string{"\n\nunsafe", "\nS1,S2"}})
+	h.post(home+"/ai/run/"+guard, body+`}`).want(t, 200, 0, `"response":"\n\nunsafe\nS1,S2"`)
+	h.post(home+"/ai/run/"+guard, asJSON).want(t, 200, 0, `"response":{"safe":false,"categories":["S1","S2"]}`)
+	h.post(home+"/ai/v1/chat/completions", `{"model":"`+guard+`",`+asJSON[1:]).want(t, 200, 0, `"content":"{\"safe\":false,\"categories\":[\"S1\",\"S2\"]}"`)
+	h.post(home+"/ai/run/"+guard, body+`,"response_format":{"type":"json_schema","json_schema":{"type":"object"}}}`).want(t, 400, 5006, "'/response_format/type' must be one of 'text', 'json_object'")
+	before := charged(t, parts)
+	s.ollama.Answer(backendtest.Answer{Pieces: []string{"Why not?"}})
+	h.post(home+"/ai/run/"+guard, asJSON).want(t, 400, 5024, "JSON Mode couldn't be met", "neither safe nor unsafe")
+	if charged(t, parts) == before {
+		t.Error("what the model said costs nothing")
+	}
+}

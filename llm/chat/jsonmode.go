@@ -225,7 +225,7 @@ func Unmet(why error) error {
 	switch {
 	case errors.Is(why, errNotJSON):
 		what = "the model's answer is not JSON, or was cut off at max_tokens"
-	case errors.Is(why, errLaborious):
+	case errors.Is(why, errLaborious), errors.Is(why, errNoVerdict):
 		what = why.Error()
 	}
 	return fault.For(ReasonJSONMode,

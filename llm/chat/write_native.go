@@ -7,7 +7,10 @@ import (
 )
 
 // nativeWriter writes the output of Cloudflare's older models.
-type nativeWriter struct{ asJSON bool }
+type nativeWriter struct {
+	asJSON bool
+	calls  func([]ToolCall) any // the form of tool calls
+}
 
 // NewNative returns a writer of the native output of …/ai/run: {response,
 // tool_calls, usage}, and frames of {response}. In JSON mode response is the JSON
@@ -15,13 +18,17 @@ type nativeWriter struct{ asJSON bool }
 //
 // Frames carry no padding (p): it hides the lengths of tokens from whoever can
 // only watch an encrypted line, and clients do not need it.
-func NewNative(_ Head, q *Request) Writer { return &nativeWriter{asJSON: q.Format != nil} }
+func NewNative(_ Head, q *Request) Writer { return &nativeWriter{q.Format != nil, nativeCalls} }
+
+// NewNested is NewNative for the models (llama-4) whose tool calls look as
+// OpenAI's do, but for their arguments: those are an object and not a text.
+func NewNested(_ Head, q *Request) Writer { return &nativeWriter{q.Format != nil, nestedCalls} }
 
 // nativeAnswer is the object, and each frame.
 type nativeAnswer struct {
 	Response  json.RawMessage `json:"response"`
 	Reasoning string          `json:"reasoning_content,omitempty"`
-	ToolCalls []nativeCall    `json:"tool_calls,omitzero"`
+	ToolCalls any             `json:"tool_calls,omitempty"`
 	Usage     *usage          `json:"usage,omitempty"`
 }
 
@@ -31,10 +38,25 @@ type nativeCall struct {
 	Arguments json.RawMessage `json:"arguments"`
 }
 
-func nativeCalls(calls []ToolCall) []nativeCall {
+func nativeCalls(calls []ToolCall) any {
 	list := make([]nativeCall, len(calls))
 	for i, call := range calls {
 		list[i] = nativeCall{call.Name, object0(call.Arguments)}
+	}
+	return list
+}
+
+// nestedCall is a call whose function stands in it as an object of its own.
+type nestedCall struct {
+	ID       string     `json:"id"`
+	Type     string     `json:"type"`
+	Function nativeCall `json:"function"`
+}
+
+func nestedCalls(calls []ToolCall) any {
+	list := make([]nestedCall, len(calls))
+	for i, call := range calls {
+		list[i] = nestedCall{call.ID, "function", nativeCall{call.Name, object0(call.Arguments)}}
 	}
 	return list
 }
@@ -52,7 +74,7 @@ func (w *nativeWriter) Object(a *Answer, neurons neuron.Micro) ([]byte, error) {
 	answer := nativeAnswer{
 		Response:  encode(a.Content),
 		Reasoning: a.Reasoning,
-		ToolCalls: nativeCalls(a.ToolCalls),
+		ToolCalls: w.calls(a.ToolCalls),
 		Usage:     newUsage(a.Usage, neurons, false),
 	}
 	if w.asJSON && json.Valid([]byte(a.Content)) {
@@ -71,7 +93,7 @@ func (w *nativeWriter) Piece(to []byte, p Piece) []byte {
 	}
 	answer := nativeAnswer{Response: encode(p.Content), Reasoning: p.Reasoning}
 	if len(p.ToolCalls) > 0 {
-		answer.ToolCalls = nativeCalls(p.ToolCalls)
+		answer.ToolCalls = w.calls(p.ToolCalls)
 	}
 	return frame(to, answer)
 }

@@ -24,6 +24,7 @@ var head = chat.Head{ID: "r1", Model: "@cf/x/y", Created: time.Unix(1790000000, 
 // writers are the dialects.
 var writers = map[string]func(q *chat.Request) chat.Writer{
 	"native":            func(q *chat.Request) chat.Writer { return chat.NewNative(head, q) },
+	"nested":            func(q *chat.Request) chat.Writer { return chat.NewNested(head, q) },
 	"completion":        func(q *chat.Request) chat.Writer { return chat.NewCompletion(head, q, false) },
 	"completion-strict": func(q *chat.Request) chat.Writer { return chat.NewCompletion(head, q, true) },
 	"text":              func(q *chat.Request) chat.Writer { return chat.NewText(head, q, false) },
