@@ -75,16 +75,21 @@ type Audio struct {
 // Transcript is what was said.
 type Transcript struct {
 	Text     string
-	Language string
+	Language string        // its code, such as en, where the backend tells it in a way that is known
 	Duration time.Duration // 0: the backend does not say
 	Segments []Segment
 	Words    []Word
 }
 
-// Segment is a stretch of speech. Times are seconds from the beginning.
+// Segment is a stretch of speech. Times are seconds from the beginning. A figure
+// that the backend does not tell is nil.
 type Segment struct {
-	Start, End float64
-	Text       string
+	Start, End  float64
+	Text        string
+	Temperature *float64
+	LogProb     *float64 // of its tokens, on average
+	Compression *float64 // how much shorter the text gets by compression: what is repeated gets much shorter
+	NoSpeech    *float64 // how probable it is that nobody speaks
 }
 
 // Word is a word with its time.
@@ -108,9 +113,10 @@ type Transcriber interface {
 
 // Speaking asks for a text to be read aloud.
 type Speaking struct {
-	Text   string
-	Voice  string // "": the backend's
-	Format string // mp3, wav, …; "": mp3
+	Text     string
+	Voice    string // "": the backend's
+	Language string // "": the model's own
+	Format   string // mp3, wav, …; "": mp3
 }
 
 // Speaker turns text into speech.
@@ -126,6 +132,8 @@ type Painting struct {
 	Guidance         *float64
 	Seed             *int64
 	Images           []chat.Image // to begin from
+	Mask             *chat.Image  // which part of the first of them to paint; nil: all of it
+	Strength         *float64     // how much of it to change, 0 to 1
 }
 
 // Painter makes pictures.

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
-
 	"nearside/llm/chat"
 )
 
@@ -37,7 +35,7 @@ type Limits struct {
 	// whole of an answer that comes in one piece: embeddings, a picture, speech.
 	FirstByte     time.Duration
 	BetweenTokens time.Duration // the longest silence after that
-	Failures      int           // so many in a row, and the backend is left alone
+	Failures      int           // so many in a row, and the backend, or the model, is left alone
 	Cooldown      time.Duration // for so long; then one call tries it
 }
 
@@ -65,10 +63,12 @@ func fill[T comparable](field *T, value T) {
 // leaves a backend alone after several failures in a row: calls then come back at
 // once as Unreachable, until one probe in each Cooldown finds it well again.
 //
-// Unreachable, Slow and Broken are failures. Missing, Busy, Refused and Unable say
-// nothing about the backend's health and count for nothing, and neither does a
-// caller who goes away. List and Fingerprint need no turn; when they fail it
-// counts, when they succeed it does not, because they may be answered from memory.
+// Unreachable is a failure of the whole backend. Slow and Broken are failures of the
+// model, which alone is left alone: the others of the backend answer as before.
+// Missing, Busy, Refused and Unable say nothing about health and count for nothing,
+// and neither does a caller who goes away. List and Fingerprint need no turn; when
+// they fail, in whatever way, it counts against the whole backend, and when they
+// succeed it does not count, because they may be answered from memory.
 //
 // A call whose own context ends returns that context's error; an error of yield
 // comes back as it is; all else is an *Error. The guarded backend must return soon
@@ -76,16 +76,15 @@ func fill[T comparable](field *T, value T) {
 type Guard struct {
 	backend Backend
 	limits  Limits
-	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	fuses   *fuses
 	turns   chan struct{} // one a call under way
 	life    context.Context
 	end     context.CancelFunc
 
-	queued    atomic.Int64
-	calls     atomic.Uint64
-	failures  atomic.Uint64
-	rejected  atomic.Uint64
-	openUntil atomic.Int64 // Unix nanoseconds
+	queued   atomic.Int64
+	calls    atomic.Uint64
+	failures atomic.Uint64
+	rejected atomic.Uint64
 
 	mu       sync.Mutex // guards what follows
 	closed   bool
@@ -97,25 +96,15 @@ type Guard struct {
 // NewGuard returns a guard of the backend.
 func NewGuard(b Backend, limits Limits) *Guard {
 	limits = limits.withDefaults()
-	g := &Guard{backend: b, limits: limits, turns: make(chan struct{}, limits.Concurrency)}
+	g := &Guard{backend: b, limits: limits, fuses: newFuses(limits), turns: make(chan struct{}, limits.Concurrency)}
 	g.life, g.end = context.WithCancel(context.Background())
-	g.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-		Timeout:     limits.Cooldown,
-		ReadyToTrip: func(c gobreaker.Counts) bool { return int(c.ConsecutiveFailures) >= limits.Failures },
-		IsExcluded:  func(err error) bool { return err != nil && !isFailure(err) },
-		OnStateChange: func(_ string, _, to gobreaker.State) {
-			if to == gobreaker.StateOpen {
-				g.openUntil.Store(time.Now().Add(limits.Cooldown).UnixNano())
-			}
-		},
-	})
 	return g
 }
 
-// isFailure reports whether an error speaks against the backend's health.
+// isFailure reports whether an error speaks against the health of a backend or of a model.
 func isFailure(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && (e.Kind == Unreachable || e.Kind == Slow || e.Kind == Broken)
+	kind := kindOf(err)
+	return kind == Unreachable || kind == Slow || kind == Broken
 }
 
 // Causes of the errors that are the Guard's own.
@@ -123,7 +112,6 @@ var (
 	ErrOpen   = errors.New("left alone after failures")
 	ErrClosed = errors.New("closed")
 	errSilent = errors.New("silent for too long")
-	errAsked  = errors.New("asked without a model") // counts neither way
 )
 
 // Name is the backend's.
@@ -150,16 +138,16 @@ func (g *Guard) call(ctx context.Context, model string, do func(context.Context,
 		return err
 	}
 	defer leave()
-	if g.breaker.State() == gobreaker.StateOpen {
-		return g.leftAlone(model) // without a wait in the queue
+	if not := g.fuses.open(model); not != nil {
+		return g.leftAlone(model, not) // without a wait in the queue
 	}
 	if err := g.takeTurn(ctx, model); err != nil {
 		return err
 	}
 	defer func() { <-g.turns }()
-	done, refused := g.breaker.Allow()
-	if refused != nil {
-		return g.leftAlone(model)
+	done, not := g.fuses.allow(model)
+	if not != nil {
+		return g.leftAlone(model, not)
 	}
 	g.calls.Add(1)
 	defer func() { done(err); g.remember(err) }()
@@ -184,14 +172,14 @@ func (g *Guard) ask(ctx context.Context, model string, do func(context.Context) 
 		return err
 	}
 	defer leave()
-	done, refused := g.breaker.Allow()
-	if refused != nil {
-		return g.leftAlone(model)
+	done, ok := g.fuses.whole.allow()
+	if !ok {
+		return g.leftAlone(model, &blown{g.fuses.whole, false})
 	}
 	err = g.attempt(ctx, model, askTime, func(ctx context.Context, _ *watch) error { return do(ctx) })
-	if err == nil {
-		done(errAsked)
-		return nil
+	if !isFailure(err) {
+		done(errNoSign)
+		return err
 	}
 	done(err)
 	g.remember(err)
@@ -303,17 +291,18 @@ func (g *Guard) busy(model, format string, args ...any) *Error {
 	return g.fails(model, Busy, nil, format, args...)
 }
 
-// leftAlone is the error of a call that comes while the breaker is open or a probe is under way.
-func (g *Guard) leftAlone(model string) *Error {
+// leftAlone is the error of a call that comes while a fuse is open or a probe is under way.
+func (g *Guard) leftAlone(model string, not *blown) *Error {
 	g.rejected.Add(1)
-	why := "failed"
-	if s := g.State(); s.LastKind != "" {
-		why = "failed as " + string(s.LastKind)
+	until, kind := not.openUntil()
+	who := "it"
+	if not.ofModel {
+		who = "this model"
 	}
-	if left := time.Until(time.Unix(0, g.openUntil.Load())); left > 0 {
-		e := g.fails(model, Unreachable, ErrOpen, "it %s %d times in a row and is left alone for %v more", why, g.limits.Failures, left.Round(time.Millisecond))
+	if left := time.Until(until); left > 0 {
+		e := g.fails(model, Unreachable, ErrOpen, "%s failed as %s %d times in a row and is left alone for %v more", who, kind, g.limits.Failures, left.Round(time.Millisecond))
 		e.RetryAfter = left
 		return e
 	}
-	return g.fails(model, Unreachable, ErrOpen, "it %s %d times in a row, and one call is trying it now", why, g.limits.Failures)
+	return g.fails(model, Unreachable, ErrOpen, "%s failed as %s %d times in a row, and one call is trying it now", who, kind, g.limits.Failures)
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -157,6 +158,15 @@ func TestATurnThatDoesNotComeInTimeIsBusy(t *testing.T) {
 	})
 }
 
+// isOpen reports whether calls to the model m are left alone for its failures of the
+// kind: the whole backend if it was not reached, else only the model.
+func isOpen(s backend.State, kind backend.Kind) bool {
+	if kind == backend.Unreachable {
+		return s.Phase == backend.Open && s.Alone == nil
+	}
+	return s.Phase == backend.Closed && slices.Equal(s.Alone, []string{"m"})
+}
+
 func TestFailuresInARowOpenTheBreaker(t *testing.T) {
 	for _, kind := range []backend.Kind{backend.Unreachable, backend.Slow, backend.Broken} {
 		synctest.Test(t, func(t *testing.T) {
@@ -173,13 +183,17 @@ func TestFailuresInARowOpenTheBreaker(t *testing.T) {
 			}
 			f.chat = fails(kind)
 			for range 3 {
-				if s := g.State(); s.Phase != backend.Closed {
+				if s := g.State(); s.Phase != backend.Closed || s.Alone != nil {
 					t.Fatalf("%s: open too early: %+v", kind, s)
 				}
 				_ = call(t.Context(), g)
 			}
-			if s := g.State(); s.Phase != backend.Open || s.LastKind != kind || s.Failures != 5 || !s.OpenUntil.Equal(time.Now().Add(10*time.Second)) {
+			s := g.State()
+			if !isOpen(s, kind) || s.LastKind != kind || s.Failures != 5 {
 				t.Errorf("%s: state %+v", kind, s)
+			}
+			if s.Phase == backend.Open && !s.OpenUntil.Equal(time.Now().Add(10*time.Second)) {
+				t.Errorf("open until %v", s.OpenUntil)
 			}
 			asked := f.calls.Load()
 			err := call(t.Context(), g)
@@ -196,7 +210,7 @@ func TestFailuresInARowOpenTheBreaker(t *testing.T) {
 
 func TestOneProbeAtATimeFindsTheBackendWellAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fake{chat: fails(backend.Broken)}
+		f := &fake{chat: fails(backend.Unreachable)}
 		g := backend.NewGuard(f, backend.Limits{Failures: 1, Cooldown: 10 * time.Second, FirstByte: time.Hour})
 		_ = call(t.Context(), g)
 		time.Sleep(10*time.Second + 1)
@@ -231,6 +245,85 @@ func TestOneProbeAtATimeFindsTheBackendWellAgain(t *testing.T) {
 	})
 }
 
+func TestOneProbeAtATimeFindsAModelWellAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{chat: fails(backend.Broken)}
+		g := backend.NewGuard(f, backend.Limits{Failures: 1, Cooldown: 10 * time.Second, FirstByte: time.Hour})
+		_ = call(t.Context(), g)
+		time.Sleep(10*time.Second + 1)
+		_ = call(t.Context(), g) // the probe fails
+		if s := g.State(); !isOpen(s, backend.Broken) {
+			t.Errorf("after a probe that failed: %+v", s)
+		}
+		time.Sleep(10*time.Second + 1)
+		end := make(chan struct{})
+		f.chat = func(context.Context, func(chat.Piece) error) (chat.End, error) { <-end; return chat.End{}, nil }
+		var probe sync.WaitGroup
+		probe.Go(func() {
+			if err := call(t.Context(), g); err != nil {
+				t.Errorf("the probe: %v", err)
+			}
+		})
+		synctest.Wait()
+		if err := call(t.Context(), g); !errors.Is(err, backend.ErrOpen) || !strings.Contains(err.Error(), "this model failed as broken 1 times in a row, and one call is trying it now") {
+			t.Errorf("beside the probe: %v", err)
+		}
+		close(end)
+		probe.Wait()
+		if err := call(t.Context(), g); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+func TestAModelThatAlwaysFailsDoesNotShutOffTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{}
+		g := backend.NewGuard(f, backend.Limits{Failures: 3, Cooldown: 10 * time.Second})
+		ask := func(model string) error {
+			f.chat = works
+			if model == "crashes" {
+				f.chat = fails(backend.Broken)
+			}
+			_, err := g.Chat(t.Context(), model, &chat.Request{}, func(chat.Piece) error { return nil })
+			return err
+		}
+		for range 20 {
+			_ = ask("crashes")
+			if err := ask("good"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s := g.State(); s.Phase != backend.Closed || !slices.Equal(s.Alone, []string{"crashes"}) || s.Failures != 3 || s.Rejected != 17 {
+			t.Errorf("state %+v", s)
+		}
+		// A backend that is gone is gone for all models.
+		f.chat = fails(backend.Unreachable)
+		for range 3 {
+			_, _ = g.Chat(t.Context(), "good", &chat.Request{}, func(chat.Piece) error { return nil })
+		}
+		if err := ask("another"); !errors.Is(err, backend.ErrOpen) || !strings.Contains(err.Error(), ": it failed as unreachable 3 times") {
+			t.Errorf("got %v", err)
+		}
+		// That one model fails shows that the backend is reached again.
+		time.Sleep(10*time.Second + 1)
+		_ = ask("crashes")
+		if err := ask("good"); err != nil || g.State().Phase != backend.Closed {
+			t.Errorf("got %v, %+v", err, g.State())
+		}
+	})
+}
+
+func TestFailingModelsAreRememberedWithinBounds(t *testing.T) {
+	g := backend.NewGuard(&fake{chat: fails(backend.Broken)}, backend.Limits{Failures: 1})
+	for i := range 3000 {
+		_, _ = g.Chat(t.Context(), fmt.Sprint(i), &chat.Request{}, func(chat.Piece) error { return nil })
+	}
+	if n := len(g.State().Alone); n != 1000 {
+		t.Errorf("%d models are remembered", n)
+	}
+}
+
 func TestWhatSaysNothingOfTheBackendsHealthDoesNotCount(t *testing.T) {
 	for _, kind := range []backend.Kind{backend.Missing, backend.Busy, backend.Refused, backend.Unable} {
 		f := &fake{chat: fails(kind)}
@@ -240,7 +333,7 @@ func TestWhatSaysNothingOfTheBackendsHealthDoesNotCount(t *testing.T) {
 				t.Errorf("%s: %v", kind, err)
 			}
 		}
-		if s := g.State(); s.Phase != backend.Closed || s.Failures != 0 || f.calls.Load() != 10 {
+		if s := g.State(); s.Phase != backend.Closed || s.Alone != nil || s.Failures != 0 || f.calls.Load() != 10 {
 			t.Errorf("%s: %+v after %d calls", kind, s, f.calls.Load())
 		}
 	}
@@ -267,7 +360,7 @@ func TestListsCountOnlyWhenTheyFail(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = call(t.Context(), g)
-	if s := g.State(); s.Phase != backend.Open {
+	if s := g.State(); !isOpen(s, backend.Broken) {
 		t.Errorf("a list that came from memory counted: %+v", s)
 	}
 	f.list = func() error { return &backend.Error{Kind: backend.Unreachable} }

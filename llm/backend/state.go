@@ -13,7 +13,7 @@ type Phase string
 // The phases.
 const (
 	Closed   Phase = "closed"    // as it should be: calls go through
-	Open     Phase = "open"      // the backend failed several times and is left alone
+	Open     Phase = "open"      // the backend was not reached several times and is left alone
 	HalfOpen Phase = "half-open" // the next call tries whether it is well again
 )
 
@@ -29,17 +29,19 @@ type State struct {
 	LastKind  Kind      // of the latest failure; "": there was none
 	LastAt    time.Time // of the latest failure
 	OpenUntil time.Time // while Phase is Open
+	Alone     []string  // models that failed several times and are left alone, while the others are not
 }
 
 // State says how the backend is doing now. It asks nothing of it.
 func (g *Guard) State() State {
 	s := State{
 		Name: g.Name(), Phase: Closed, InFlight: len(g.turns), Queued: int(g.queued.Load()),
-		Calls: g.calls.Load(), Failures: g.failures.Load(), Rejected: g.rejected.Load(),
+		Calls: g.calls.Load(), Failures: g.failures.Load(), Rejected: g.rejected.Load(), Alone: g.fuses.alone(),
 	}
-	switch g.breaker.State() {
+	switch g.fuses.whole.breaker.State() {
 	case gobreaker.StateOpen:
-		s.Phase, s.OpenUntil = Open, time.Unix(0, g.openUntil.Load())
+		s.Phase = Open
+		s.OpenUntil, _ = g.fuses.whole.openUntil()
 	case gobreaker.StateHalfOpen:
 		s.Phase = HalfOpen
 	}

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -13,6 +14,7 @@ import (
 
 	"nearside/llm/backend"
 	"nearside/llm/backend/wire"
+	"nearside/llm/sound"
 )
 
 // Transcribe writes down speech, with its segments and words where the server tells them.
@@ -43,8 +45,12 @@ func (b *Backend) transcribe(ctx context.Context, model, path, id string, q back
 		Language string  `json:"language"`
 		Duration float64 `json:"duration"`
 		Segments []struct {
-			Start, End float64
-			Text       string
+			Start, End  float64
+			Text        string
+			Temperature *float64
+			LogProb     *float64 `json:"avg_logprob"`
+			Compression *float64 `json:"compression_ratio"`
+			NoSpeech    *float64 `json:"no_speech_prob"`
 		} `json:"segments"`
 		Words []struct {
 			Start, End float64
@@ -57,7 +63,7 @@ func (b *Backend) transcribe(ctx context.Context, model, path, id string, q back
 	if reply.Text == nil {
 		return backend.Transcript{}, b.client.Error(model, backend.Broken, nil, "its reply has no text")
 	}
-	t := backend.Transcript{Text: *reply.Text, Language: reply.Language, Duration: seconds(reply.Duration)}
+	t := backend.Transcript{Text: *reply.Text, Language: languageCode(reply.Language), Duration: seconds(reply.Duration)}
 	for _, s := range reply.Segments {
 		t.Segments = append(t.Segments, backend.Segment(s))
 	}
@@ -110,7 +116,7 @@ func fileName(contentType string) string {
 	}
 	extensions := map[string]string{
 		"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/mp4": "m4a", "audio/x-m4a": "m4a", "audio/flac": "flac", "audio/x-flac": "flac",
-		"audio/ogg": "ogg", "audio/webm": "webm", "video/webm": "webm", "video/mp4": "mp4", "audio/opus": "opus",
+		"audio/ogg": "ogg", "application/ogg": "ogg", "audio/webm": "webm", "video/webm": "webm", "video/mp4": "mp4", "audio/opus": "opus",
 	}
 	if e := extensions[kind]; e != "" {
 		return "audio." + e
@@ -132,16 +138,19 @@ func (b *Backend) Speak(ctx context.Context, model string, q backend.Speaking) (
 	if q.Voice != "" {
 		body["voice"] = q.Voice
 	}
-	kind, sound, err := b.client.PostRaw(ctx, model, "audio/speech", body)
+	if q.Language != "" {
+		body["language"] = q.Language // LocalAI; OpenAI itself has no such name
+	}
+	kind, file, err := b.client.PostRaw(ctx, model, "audio/speech", body)
 	if err != nil {
 		return backend.Audio{}, err
 	}
-	looks := http.DetectContentType(sound)
+	looks := http.DetectContentType(file)
 	if strings.HasPrefix(looks, "text/") { // nothing at all is text, too
-		return backend.Audio{}, b.client.Error(model, backend.Broken, nil, "its reply of %d bytes is no sound", len(sound))
+		return backend.Audio{}, b.client.Error(model, backend.Broken, nil, "its reply of %d bytes is no sound", len(file))
 	}
 	if !strings.HasPrefix(kind, "audio/") { // the server does not say
-		kind = looks
+		kind = cmp.Or(sound.Kind(file), looks)
 	}
-	return backend.Audio{Type: kind, Bytes: sound}, nil
+	return backend.Audio{Type: kind, Bytes: file}, nil
 }

@@ -326,7 +326,7 @@ func TestSpeechIsWrittenDownWithItsTimes(t *testing.T) {
 	s := backendtest.New(t)
 	q := backend.Transcribing{Audio: backend.Audio{Type: "audio/mpeg", Bytes: []byte("sound")}, Language: "en", Prompt: "names"}
 	got, err := open(t, s).Transcribe(t.Context(), "chat", q)
-	if err != nil || got.Text != "hello there" || got.Duration != 1500*time.Millisecond || len(got.Segments) != 1 || got.Segments[0].End != 1.5 || len(got.Words) != 2 || got.Words[1].Start != 0.8 {
+	if err != nil || got.Text != "hello there" || got.Language != "en" || got.Duration != 1500*time.Millisecond || *got.Segments[0].LogProb != -.25 || *got.Segments[0].NoSpeech != .125 || len(got.Segments) != 1 || got.Segments[0].End != 1.5 || len(got.Words) != 2 || got.Words[1].Start != 0.8 {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	body := string(s.Asked("/v1/audio/transcriptions")[0])
@@ -361,14 +361,11 @@ func TestTextsAreSpokenAndPicturesPainted(t *testing.T) {
 	}
 	seed := int64(7)
 	picture, err := b.Paint(t.Context(), "chat", backend.Painting{Prompt: "a cat", Negative: "a dog", Width: 64, Height: 32, Steps: 4, Seed: &seed})
-	if err != nil || picture.Type != "image/png" || string(picture.Bytes) != string(backendtest.Picture) {
+	if err != nil || picture.Type != "image/png" || string(picture.Bytes) != string(backendtest.Picture(64, 32)) {
 		t.Errorf("picture: %+v, %v", picture, err)
 	}
 	if got := string(s.Asked("/v1/images/generations")[0]); got != `{"model":"chat","prompt":"a cat","n":1,"size":"64x32","response_format":"b64_json","negative_prompt":"a dog","steps":4,"step":4,"seed":7}` {
 		t.Errorf("asked: %s", got)
-	}
-	if _, err := b.Paint(t.Context(), "chat", backend.Painting{Images: []chat.Image{{}}}); kindOf(err) != backend.Unable {
-		t.Errorf("from a picture: %v", err)
 	}
 	s.Lie(backendtest.Garbage)
 	if _, err := b.Speak(t.Context(), "chat", backend.Speaking{Text: "hi"}); kindOf(err) != backend.Broken {
@@ -376,6 +373,53 @@ func TestTextsAreSpokenAndPicturesPainted(t *testing.T) {
 	}
 	if _, err := b.Paint(t.Context(), "chat", backend.Painting{}); kindOf(err) != backend.Broken {
 		t.Errorf("a page for a picture: %v", err)
+	}
+}
+
+func TestAPictureMayBeginFromOthers(t *testing.T) {
+	s := backendtest.New(t)
+	b := open(t, s)
+	strength, seed := 0.25, int64(3)
+	mask := chat.Image{Type: "image/png", Bytes: []byte("the mask")}
+	from := chat.Image{Type: "image/jpeg", Bytes: []byte("the first")}
+	q := backend.Painting{Prompt: "a cat", Width: 32, Height: 16, Steps: 4, Seed: &seed, Strength: &strength, Images: []chat.Image{from}, Mask: &mask}
+	picture, err := b.Paint(t.Context(), "chat", q)
+	if err != nil || string(picture.Bytes) != string(backendtest.Picture(32, 16)) {
+		t.Errorf("got %d bytes of %q, %v", len(picture.Bytes), picture.Type, err)
+	}
+	body := string(s.Asked("/v1/images/edits")[0])
+	for _, want := range []string{
+		"name=\"prompt\"\r\n\r\na cat\r\n", "name=\"size\"\r\n\r\n32x16\r\n", "name=\"strength\"\r\n\r\n0.25\r\n", "name=\"steps\"\r\n\r\n4\r\n", "name=\"seed\"\r\n\r\n3\r\n",
+		"name=\"image\"; filename=\"image.jpeg\"\r\nContent-Type: image/jpeg\r\n\r\nthe first\r\n", "name=\"mask\"; filename=\"image.png\"\r\nContent-Type: image/png\r\n\r\nthe mask\r\n",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%q was not sent: %s", want, body)
+		}
+	}
+	q.Images = append(q.Images, from)
+	if _, err := b.Paint(t.Context(), "chat", q); err != nil || strings.Count(string(s.Asked("/v1/images/edits")[1]), `name="image[]"`) != 2 {
+		t.Errorf("two pictures: %v", err)
+	}
+	s.Lack("/v1/images/edits")
+	if _, err := b.Paint(t.Context(), "chat", q); kindOf(err) != backend.Unable {
+		t.Errorf("a server that cannot: %v", err)
+	}
+}
+
+func TestWhatIsNoSoundAndNoPictureIsNotPassedOn(t *testing.T) {
+	s := backendtest.New(t)
+	b := open(t, s)
+	for _, lie := range []backendtest.Lie{backendtest.Empty, backendtest.WrongType} {
+		s.Lie(lie)
+		if _, err := b.Speak(t.Context(), "chat", backend.Speaking{Text: "hi"}); kindOf(err) != backend.Broken {
+			t.Errorf("%s: a sound: %v", lie, err)
+		}
+		if _, err := b.Paint(t.Context(), "chat", backend.Painting{Prompt: "a cat"}); kindOf(err) != backend.Broken {
+			t.Errorf("%s: a picture: %v", lie, err)
+		}
+	}
+	if _, err := b.Transcribe(t.Context(), "chat", backend.Transcribing{}); kindOf(err) != backend.Broken {
+		t.Errorf("a number for a text: %v", err)
 	}
 }
 

@@ -1,13 +1,18 @@
 package openai
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
+	"mime/multipart"
 	"net/http"
+	"net/textproto"
+	"strconv"
 	"strings"
 
 	"nearside/llm/backend"
+	"nearside/llm/backend/wire"
 	"nearside/llm/chat"
 )
 
@@ -27,29 +32,34 @@ type painting struct {
 	Seed     *int64   `json:"seed,omitempty"`
 }
 
-// Paint makes a picture. Beginning from another picture is not done: the API has no
-// common form for it.
+// Paint makes a picture, from other pictures if there are any.
 func (b *Backend) Paint(ctx context.Context, model string, q backend.Painting) (chat.Image, error) {
 	m, err := b.find(ctx, model)
 	if err != nil {
 		return chat.Image{}, err
 	}
-	if len(q.Images) > 0 {
-		return chat.Image{}, b.client.Error(model, backend.Unable, nil, "it is not asked to begin from a picture, because its API has no form for that")
-	}
-	body := painting{
-		Model: m.ID, Prompt: q.Prompt, N: 1, Format: "b64_json", Negative: q.Negative,
-		Steps: q.Steps, Step: q.Steps, Guidance: q.Guidance, Scale: q.Guidance, Seed: q.Seed,
-	}
+	size := ""
 	if q.Width > 0 && q.Height > 0 {
-		body.Size = fmt.Sprintf("%dx%d", q.Width, q.Height)
+		size = fmt.Sprintf("%dx%d", q.Width, q.Height)
+	}
+	path := "images/generations"
+	body, err := wire.JSON(painting{
+		Model: m.ID, Prompt: q.Prompt, N: 1, Size: size, Format: "b64_json", Negative: q.Negative,
+		Steps: q.Steps, Step: q.Steps, Guidance: q.Guidance, Scale: q.Guidance, Seed: q.Seed,
+	})
+	if len(q.Images) > 0 {
+		path = "images/edits"
+		body, err = editing(m.ID, size, q)
+	}
+	if err != nil {
+		return chat.Image{}, b.client.Error(model, backend.Unable, err, "the request cannot be written")
 	}
 	var reply struct {
 		Data []struct {
 			Base64 string `json:"b64_json"`
 		} `json:"data"`
 	}
-	if err := b.client.Post(ctx, model, "images/generations", body, &reply); err != nil {
+	if err := b.client.PostBody(ctx, model, path, body, &reply); err != nil {
 		return chat.Image{}, err
 	}
 	if len(reply.Data) == 0 || reply.Data[0].Base64 == "" {
@@ -61,4 +71,61 @@ func (b *Backend) Paint(ctx context.Context, model string, q backend.Painting) (
 		return chat.Image{}, b.client.Error(model, backend.Broken, nil, "its reply of %d bytes is no picture", len(reply.Data[0].Base64))
 	}
 	return chat.Image{Type: kind, Bytes: picture}, nil
+}
+
+// editing is the multipart body of /images/edits. OpenAI calls one picture image
+// and several image[].
+func editing(id, size string, q backend.Painting) (wire.Body, error) {
+	var buffer bytes.Buffer
+	w := multipart.NewWriter(&buffer)
+	fields := [][2]string{{"model", id}, {"prompt", q.Prompt}, {"n", "1"}, {"size", size}, {"response_format", "b64_json"}, {"negative_prompt", q.Negative}}
+	if q.Steps > 0 {
+		fields = append(fields, [2]string{"steps", strconv.Itoa(q.Steps)})
+	}
+	if q.Seed != nil {
+		fields = append(fields, [2]string{"seed", strconv.FormatInt(*q.Seed, 10)})
+	}
+	for name, value := range map[string]*float64{"guidance_scale": q.Guidance, "strength": q.Strength} {
+		if value != nil {
+			fields = append(fields, [2]string{name, strconv.FormatFloat(*value, 'g', -1, 64)})
+		}
+	}
+	for _, f := range fields {
+		if f[1] == "" {
+			continue
+		}
+		if err := w.WriteField(f[0], f[1]); err != nil {
+			return wire.Body{}, err
+		}
+	}
+	name := "image"
+	if len(q.Images) > 1 {
+		name = "image[]"
+	}
+	for _, image := range q.Images {
+		if err := attach(w, name, image); err != nil {
+			return wire.Body{}, err
+		}
+	}
+	if q.Mask != nil {
+		if err := attach(w, "mask", *q.Mask); err != nil {
+			return wire.Body{}, err
+		}
+	}
+	err := w.Close() // writes the end
+	return wire.Body{Type: w.FormDataContentType(), Bytes: buffer.Bytes()}, err
+}
+
+// attach writes a picture as a part of a form, with its type, which servers ask for.
+func attach(w *multipart.Writer, name string, image chat.Image) error {
+	head := textproto.MIMEHeader{
+		"Content-Disposition": {fmt.Sprintf(`form-data; name="%s"; filename="image.%s"`, name, strings.TrimPrefix(image.Type, "image/"))},
+		"Content-Type":        {image.Type},
+	}
+	part, err := w.CreatePart(head)
+	if err != nil {
+		return err
+	}
+	_, err = part.Write(image.Bytes)
+	return err
 }

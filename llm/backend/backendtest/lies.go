@@ -23,7 +23,7 @@ const (
 	CloseMidway       Lie = "close midway"        // two frames come, then the end of the connection
 	HalfFrame         Lie = "half frame"          // two and a half frames come, then the end of the connection
 	NoLastFrame       Lie = "no last frame"       // a stream ends well, but without the frame that says so
-	NoUsage           Lie = "no usage"            // tokens are not counted
+	NoUsage           Lie = "no usage"            // tokens, or seconds of sound, are not counted
 	LongLine          Lie = "long line"           // a line of 10 MB comes
 	Endless           Lie = "endless"             // the same piece comes for ever
 	Garbage           Lie = "garbage"             // what comes is not JSON
@@ -35,6 +35,9 @@ const (
 	NaN               Lie = "NaN"              // embeddings have NaN in them, as far as JSON can say it; Ollama's way is an error
 	WrongDimensions   Lie = "wrong dimensions" // the last vector is one number short
 	FewVectors        Lie = "few vectors"      // the last vector, or score, is missing
+	NoTimes           Lie = "no times"         // speech is written down without segments, words and duration
+	Empty             Lie = "empty"            // a sound or a picture has no bytes, a transcript no words
+	WrongType         Lie = "wrong type"       // a page for a sound, a sound for a picture, a number for a text
 )
 
 // LongLineBytes is the length of the line of LongLine.

@@ -5,6 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"math"
 	"net/http"
@@ -14,11 +17,21 @@ import (
 	"nearside/llm/chat"
 )
 
-// Picture is what /v1/images/generations answers with: the smallest PNG there is, nearly.
-var Picture, _ = base64.StdEncoding.DecodeString("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg==")
+// Picture is what /v1/images/generations and /v1/images/edits answer with: a black
+// PNG of the size.
+func Picture(width, height int) []byte {
+	var out bytes.Buffer
+	if err := png.Encode(&out, image.NewGray(image.Rect(0, 0, width, height))); err != nil {
+		panic(err) // memory takes everything
+	}
+	return out.Bytes()
+}
 
-// Sound is what /v1/audio/speech answers with. Nothing can play it.
-var Sound = []byte("ID3 a sound")
+// Sound is what /v1/audio/speech answers with: an MP3 of SoundSeconds, without a sound.
+var Sound = bytes.Repeat(append([]byte{0xff, 0xfb, 0x90, 0x00}, make([]byte, 413)...), 100)
+
+// SoundSeconds is how long Sound plays: 100 frames of 1,152 samples at 44,100 Hz.
+const SoundSeconds = 100 * 1152.0 / 44_100
 
 func openaiModels(c *call) {
 	list := []any{}
@@ -247,40 +260,92 @@ func openaiRerank(c *call) {
 }
 
 func openaiTranscribe(c *call) {
-	c.r.Body = io.NopCloser(bytes.NewReader(c.body))
-	if err := c.r.ParseMultipartForm(1 << 20); err != nil {
-		c.fail(http.StatusBadRequest, err.Error())
-		return
-	}
-	if !c.begin(nil) {
+	if !c.form() || !c.begin(nil) {
 		return
 	}
 	if _, ok := c.find(c.r.FormValue("model")); !ok {
 		return
 	}
-	c.reply("application/json", encode(map[string]any{
-		"task": "transcribe", "language": "english", "duration": 1.5, "text": "hello there",
-		"segments": []any{map[string]any{"id": 0, "start": 0.0, "end": 1.5, "text": "hello there"}},
-		"words":    []any{map[string]any{"word": "hello", "start": 0.0, "end": 0.7}, map[string]any{"word": "there", "start": 0.8, "end": 1.5}},
-	}))
+	heard := map[string]any{"text": "hello there"}
+	if c.r.FormValue("response_format") == "verbose_json" {
+		heard = map[string]any{
+			"task": "transcribe", "language": "english", "duration": 1.5, "text": "hello there",
+			"segments": []any{map[string]any{"id": 0, "start": 0.0, "end": 1.5, "text": " hello there", "temperature": 0.2, "avg_logprob": -0.25, "compression_ratio": 0.75, "no_speech_prob": 0.125}},
+			"words":    []any{map[string]any{"word": "hello", "start": 0.0, "end": 0.7}, map[string]any{"word": "there", "start": 0.8, "end": 1.5}},
+		}
+	}
+	switch c.lie {
+	case NoTimes:
+		heard = map[string]any{"text": heard["text"]}
+	case NoUsage:
+		delete(heard, "duration")
+	case Empty:
+		heard["text"], heard["segments"], heard["words"] = "", nil, nil
+	case WrongType:
+		heard["text"] = 7
+	}
+	c.reply("application/json", encode(heard))
+}
+
+// form reads the body as a form, or refuses it.
+func (c *call) form() bool {
+	c.r.Body = io.NopCloser(bytes.NewReader(c.body))
+	err := c.r.ParseMultipartForm(1 << 20)
+	if err != nil {
+		c.fail(http.StatusBadRequest, err.Error())
+	}
+	return err == nil
 }
 
 func openaiSpeak(c *call) {
-	var q struct{ Model string }
+	var q struct {
+		Model  string
+		Format string `json:"response_format"`
+	}
 	if !c.begin(&q) {
 		return
 	}
-	if _, ok := c.find(q.Model); ok {
-		c.reply("audio/mpeg", Sound)
+	if _, ok := c.find(q.Model); !ok {
+		return
+	}
+	kind := "audio/" + strings.Replace(q.Format, "mp3", "mpeg", 1)
+	switch c.lie {
+	case Empty:
+		c.reply(kind, nil)
+	case WrongType:
+		c.reply("text/html", []byte("<html>no sound</html>"))
+	default:
+		c.reply(kind, Sound)
 	}
 }
 
+// openaiPaint answers with a picture of the size that is asked for; of 64 pixels a side without one.
 func openaiPaint(c *call) {
-	var q struct{ Model string }
-	if !c.begin(&q) {
+	var q struct{ Model, Size string }
+	if strings.HasSuffix(c.r.URL.Path, "/edits") {
+		if !c.form() || !c.begin(nil) {
+			return
+		}
+		q.Model, q.Size = c.r.FormValue("model"), c.r.FormValue("size")
+	} else if !c.begin(&q) {
 		return
 	}
-	if _, ok := c.find(q.Model); ok {
-		c.reply("application/json", encode(map[string]any{"created": 1790000000, "data": []any{map[string]any{"b64_json": base64.StdEncoding.EncodeToString(Picture)}}}))
+	if _, ok := c.find(q.Model); !ok {
+		return
 	}
+	width, height := 64, 64
+	if q.Size != "" {
+		if _, err := fmt.Sscanf(q.Size, "%dx%d", &width, &height); err != nil {
+			c.fail(http.StatusBadRequest, "size is not WxH")
+			return
+		}
+	}
+	made := Picture(width, height)
+	switch c.lie {
+	case Empty:
+		made = nil
+	case WrongType:
+		made = Sound
+	}
+	c.reply("application/json", encode(map[string]any{"created": 1790000000, "data": []any{map[string]any{"b64_json": base64.StdEncoding.EncodeToString(made)}}}))
 }

@@ -228,6 +228,7 @@ func (s *Server) routes() http.Handler {
 		"POST /v1/audio/translations":   openaiTranscribe,
 		"POST /v1/audio/speech":         openaiSpeak,
 		"POST /v1/images/generations":   openaiPaint,
+		"POST /v1/images/edits":         openaiPaint,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			c := s.receive(w, r)
