@@ -148,7 +148,7 @@ func (o openBackend) start() (*backend.Guard, error) {
 	var err error
 	switch o.as.Kind {
 	case llm.Ollama:
-		server, err = ollama.New(ollama.Options{Name: string(o.as.Name), URL: o.as.URL})
+		server, err = ollama.New(ollama.Options{Name: string(o.as.Name), URL: o.as.URL, Key: o.key})
 	default:
 		server, err = openai.New(openai.Options{Name: string(o.as.Name), URL: o.as.URL, Key: o.key})
 	}

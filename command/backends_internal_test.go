@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"nearside/llm"
+	"nearside/llm/backend/backendtest"
 )
 
 func TestAddressesOfOllamaAreReadAsItsOwnProgramsDo(t *testing.T) {
@@ -26,6 +27,33 @@ func TestAddressesOfOllamaAreReadAsItsOwnProgramsDo(t *testing.T) {
 	for _, address := range []string{"ftp://box", "http://box:port"} {
 		if got, err := ollamaURL(address); err == nil {
 			t.Errorf("%q was read as %q", address, got)
+		}
+	}
+}
+
+// A server behind a proxy is asked with the key that its key_env names, whatever it speaks.
+func TestBackendsAreAskedWithTheirKeys(t *testing.T) {
+	for _, kind := range []llm.Kind{llm.Ollama, llm.OpenAI} {
+		server := backendtest.New(t)
+		g, err := openBackend{as: llm.Server{Name: "mine", Kind: kind, URL: server.URL}, key: "sesame"}.start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := g.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		if _, err := g.List(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range server.Requests() {
+			if r.Header.Get("Authorization") != "Bearer sesame" {
+				t.Errorf("%s: %s %s came with %q", kind, r.Method, r.Path, r.Header.Get("Authorization"))
+			}
+		}
+		if len(server.Requests()) == 0 {
+			t.Errorf("%s: nothing was asked", kind)
 		}
 	}
 }

@@ -19,6 +19,7 @@ var backendFigures = []struct {
 		}
 		return 0
 	}},
+	{describe("nearside_backend_models_open", "Models of the backend that are left alone after failures of their own."), prometheus.GaugeValue, func(s backend.State) float64 { return float64(len(s.Alone)) }},
 	{describe("nearside_backend_in_flight", "Calls under way."), prometheus.GaugeValue, func(s backend.State) float64 { return float64(s.InFlight) }},
 	{describe("nearside_backend_queued", "Calls that wait for their turn."), prometheus.GaugeValue, func(s backend.State) float64 { return float64(s.Queued) }},
 	{describe("nearside_backend_calls_total", "Calls that reached the backend."), prometheus.CounterValue, func(s backend.State) float64 { return float64(s.Calls) }},

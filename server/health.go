@@ -27,7 +27,8 @@ type Condition struct {
 // BackendCondition is how a model server is doing. Nothing is asked of it for this.
 type BackendCondition struct {
 	Name        string        `json:"name"`
-	Phase       backend.Phase `json:"phase"` // closed is well; open is left alone after failures
+	Phase       backend.Phase `json:"phase"`                // closed is well; open is left alone after failures
+	LeftAlone   []string      `json:"left_alone,omitempty"` // models that keep failing, while the others are served
 	InFlight    int           `json:"in_flight"`
 	Queued      int           `json:"queued"`
 	LastFailure backend.Kind  `json:"last_failure,omitempty"`
@@ -36,7 +37,7 @@ type BackendCondition struct {
 
 // NewBackendCondition tells a guard's state.
 func NewBackendCondition(s backend.State) BackendCondition {
-	c := BackendCondition{Name: s.Name, Phase: s.Phase, InFlight: s.InFlight, Queued: s.Queued, LastFailure: s.LastKind}
+	c := BackendCondition{Name: s.Name, Phase: s.Phase, LeftAlone: s.Alone, InFlight: s.InFlight, Queued: s.Queued, LastFailure: s.LastKind}
 	if s.LastKind != "" {
 		at := s.LastAt.UTC()
 		c.FailedAt = &at
