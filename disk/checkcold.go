@@ -36,7 +36,8 @@ func (c *cold) find(path, rescue, format string, args ...any) {
 
 // CheckDB verifies a database that is not open, without changing it, and lists
 // all that is wrong with it: every page's checksum, SQLite's integrity check,
-// application and version, the log and the witness. The error is about the
+// application and version, the log and the witness. A database that opening would
+// upgrade is not at fault. The error is about the
 // examination, not about what it found.
 func (d *Dir) CheckDB(ctx context.Context, name string, s Schema) ([]Finding, error) {
 	c := &cold{dir: d, path: d.Path(name), schema: s}
@@ -191,7 +192,7 @@ func (c *cold) content(ctx context.Context, w *witness) error {
 }
 
 func (c *cold) examine(ctx context.Context, db *DB, conn *conn, w *witness) error {
-	head, err := db.identify(conn)
+	found, err := db.identify(conn)
 	if err != nil {
 		return err
 	}
@@ -202,10 +203,10 @@ func (c *cold) examine(ctx context.Context, db *DB, conn *conn, w *witness) erro
 	case w == nil:
 	case w.database != db.id:
 		c.find(c.path+witnessSuffix, fromSnapshot, "the witness belongs to another database")
-	case head < w.head:
-		c.find(c.path, fmt.Sprintf("everything up to sequence %d is whole; %s", head, fromSnapshot),
+	case found.head < w.head:
+		c.find(c.path, fmt.Sprintf("everything up to sequence %d is whole; %s", found.head, fromSnapshot),
 			"the changes %d to %d were acknowledged and are lost: %d of the %d bytes of the log %s can be read",
-			head+1, w.head, c.log.size, c.log.size+c.log.rest, c.path+walSuffix)
+			found.head+1, w.head, c.log.size, c.log.size+c.log.rest, c.path+walSuffix)
 	}
 	return nil
 }

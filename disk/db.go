@@ -33,8 +33,14 @@ const (
 // Schema says what a database is for and which tables it has.
 type Schema struct {
 	Application string   // refused if the file is another application's
-	Version     int      // at least 1; a file of another version is refused
+	Version     int      // at least 1; a file of a later version is refused
 	Statements  []string // run once, when the database is made
+	// Upgrades are the statements that bring a file of a version, the key, to the
+	// next one. They run when it is opened or installed. A file of a version from
+	// which no upgrades lead here is refused. In the end the tables must be those of
+	// Statements, word for word: one that changes is renamed, made anew, copied from
+	// the old one, and the old one dropped.
+	Upgrades map[int][]string
 }
 
 // DB is an open database. Its methods may be called from any goroutine.
@@ -136,18 +142,23 @@ func (db *DB) start() error {
 		db.walPages = pages
 		return nil
 	})
-	head, err := db.identify(c)
+	found, err := db.identify(c)
 	if err == nil {
-		err = db.compare(head)
+		err = db.compare(found.head)
+	}
+	if err == nil {
+		err = db.upgrade(c, found.version)
 	}
 	if err == nil {
 		_, err = c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, false)
 	}
 	if err != nil {
-		return errors.Join(err, c.close())
+		err = errors.Join(err, c.close(), db.witness.close())
+		db.witness = nil
+		return err
 	}
 	db.writer, db.walPages, db.copiedPages = c, 0, 0
-	db.head.Store(head)
+	db.head.Store(found.head)
 	return nil
 }
 
@@ -193,30 +204,27 @@ func (w *witness) agrees(db *DB, head uint64) error {
 	return nil
 }
 
-// identify reads the row that says what the database is, and returns its head.
-func (db *DB) identify(c *conn) (head uint64, err error) {
+// identify reads the row that says what the database is. One that this program
+// cannot read is refused.
+func (db *DB) identify(c *conn) (found self, err error) {
 	var application string
-	var version int64
 	var id []byte
 	tx := Tx{ctx: context.Background(), c: c}
 	err = tx.Each(selfQuery, func(r *Row) error {
-		application, version, head = r.Text(0), r.Int(1), uint64(r.Int(2))
+		application, found = r.Text(0), self{version: int(r.Int(1)), head: uint64(r.Int(2))}
 		id = append(id, r.Blob(3)...)
 		return nil
 	})
 	switch {
 	case err != nil:
-		return 0, err
+		return self{}, err
 	case len(id) != len(db.id):
-		return 0, fault.New(fault.Corrupt, "%s is damaged: it does not say what it is", db.path)
+		return self{}, fault.New(fault.Corrupt, "%s is damaged: it does not say what it is", db.path)
 	case application != db.schema.Application:
-		return 0, fault.New(fault.Corrupt, "%s is a database of %q, not of %q", db.path, application, db.schema.Application)
-	case version != int64(db.schema.Version):
-		return 0, fault.New(fault.Unsupported, "%s has schema version %d of %q, this program reads version %d; use the nearside that wrote it",
-			db.path, version, application, db.schema.Version)
+		return self{}, fault.New(fault.Corrupt, "%s is a database of %q, not of %q", db.path, application, db.schema.Application)
 	}
 	copy(db.id[:], id)
-	return head, nil
+	return found, db.schema.refuses(db.path, found.version)
 }
 
 // The one table that is ours, with its one row.

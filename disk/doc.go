@@ -41,6 +41,9 @@
 // identity (16 random bytes) and head, the sequence of its last change. Each Update
 // that succeeds is one sequence.
 //
+// A database of an older schema version is upgraded when it is opened, if its Schema
+// knows the way, whole or not at all. There is no way back to an older version.
+//
 // # The head witness
 //
 // SQLite takes a damaged log for one that ends early, and says nothing. So the last

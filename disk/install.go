@@ -13,10 +13,11 @@ import (
 	"nearside/fault"
 )
 
-// InstallDB makes a database from what Backup wrote, and returns its head. All of
-// it is verified (every page's checksum, SQLite's integrity check, application,
-// version and tables) before the database exists; after an error or a crash there
-// is none. A database called name must not exist yet.
+// InstallDB makes a database from what Backup wrote, and returns its head. One of
+// an older version is upgraded. All of it is verified (every page's checksum,
+// SQLite's integrity check, application, version and tables) before the database
+// exists; after an error or a crash there is none. A database called name must not
+// exist yet.
 //
 // The new database has an identity of its own: its witness is not the original's.
 func (d *Dir) InstallDB(ctx context.Context, name string, src io.Reader, s Schema) (head uint64, err error) {
@@ -84,10 +85,14 @@ func (d *Dir) adoptDB(ctx context.Context, path string, s Schema, id identity) (
 }
 
 func (db *DB) adopt(ctx context.Context, c *conn, id identity) (head uint64, err error) {
-	if head, err = db.identify(c); err != nil {
+	found, err := db.identify(c)
+	if err != nil {
 		return 0, err
 	}
 	if err := db.integrity(ctx, c); err != nil {
+		return 0, err
+	}
+	if err := db.upgrade(c, found.version); err != nil {
 		return 0, err
 	}
 	if err := db.sameTables(c); err != nil {
@@ -97,7 +102,7 @@ func (db *DB) adopt(ctx context.Context, c *conn, id identity) (head uint64, err
 	if err := tx.Exec(`UPDATE nearside SET identity = ?`, id[:]); err != nil {
 		return 0, err
 	}
-	return head, c.settle()
+	return found.head, c.settle()
 }
 
 // integrity runs SQLite's own check of the whole database.

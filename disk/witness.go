@@ -113,5 +113,10 @@ func (w *witness) advance(head uint64) error {
 	return w.f.Sync()
 }
 
-// close closes the file; nothing is pending.
-func (w *witness) close() error { return w.f.Close() }
+// close closes the file; nothing is pending. A nil witness is closed already.
+func (w *witness) close() error {
+	if w == nil {
+		return nil
+	}
+	return w.f.Close()
+}
