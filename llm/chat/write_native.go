@@ -9,7 +9,8 @@ import (
 // nativeWriter writes the output of Cloudflare's older models.
 type nativeWriter struct {
 	asJSON bool
-	calls  func([]ToolCall) any // the form of tool calls
+	call   func(*int, ToolCall) any // the form of tool calls, with their number in a stream
+	called int                      // tool calls in the stream so far
 }
 
 // NewNative returns a writer of the native output of …/ai/run: {response,
@@ -18,47 +19,45 @@ type nativeWriter struct {
 //
 // Frames carry no padding (p): it hides the lengths of tokens from whoever can
 // only watch an encrypted line, and clients do not need it.
-func NewNative(_ Head, q *Request) Writer { return &nativeWriter{q.Format != nil, nativeCalls} }
+func NewNative(_ Head, q *Request) Writer {
+	return &nativeWriter{asJSON: q.Format != nil, call: newNativeCall}
+}
 
 // NewNested is NewNative for the models (llama-4) whose tool calls look as
 // OpenAI's do, but for their arguments: those are an object and not a text.
-func NewNested(_ Head, q *Request) Writer { return &nativeWriter{q.Format != nil, nestedCalls} }
+func NewNested(_ Head, q *Request) Writer {
+	return &nativeWriter{asJSON: q.Format != nil, call: newNestedCall}
+}
 
 // nativeAnswer is the object, and each frame.
 type nativeAnswer struct {
 	Response  json.RawMessage `json:"response"`
 	Reasoning string          `json:"reasoning_content,omitempty"`
-	ToolCalls any             `json:"tool_calls,omitempty"`
+	ToolCalls []any           `json:"tool_calls,omitzero"`
 	Usage     *usage          `json:"usage,omitempty"`
 }
 
 // nativeCall is a call with its arguments as an object, and no id.
 type nativeCall struct {
+	Index     *int            `json:"index,omitempty"` // in a stream; workers-ai-provider takes calls of the same index, or of none, for pieces of one
 	Name      string          `json:"name"`
 	Arguments json.RawMessage `json:"arguments"`
 }
 
-func nativeCalls(calls []ToolCall) any {
-	list := make([]nativeCall, len(calls))
-	for i, call := range calls {
-		list[i] = nativeCall{call.Name, object0(call.Arguments)}
-	}
-	return list
+func newNativeCall(index *int, call ToolCall) any {
+	return nativeCall{index, call.Name, object0(call.Arguments)}
 }
 
 // nestedCall is a call whose function stands in it as an object of its own.
 type nestedCall struct {
+	Index    *int       `json:"index,omitempty"`
 	ID       string     `json:"id"`
 	Type     string     `json:"type"`
 	Function nativeCall `json:"function"`
 }
 
-func nestedCalls(calls []ToolCall) any {
-	list := make([]nestedCall, len(calls))
-	for i, call := range calls {
-		list[i] = nestedCall{call.ID, "function", nativeCall{call.Name, object0(call.Arguments)}}
-	}
-	return list
+func newNestedCall(index *int, call ToolCall) any {
+	return nestedCall{index, call.ID, "function", nativeCall{nil, call.Name, object0(call.Arguments)}}
 }
 
 // object0 returns arguments, or an empty object where there are none.
@@ -74,8 +73,11 @@ func (w *nativeWriter) Object(a *Answer, neurons neuron.Micro) ([]byte, error) {
 	answer := nativeAnswer{
 		Response:  encode(a.Content),
 		Reasoning: a.Reasoning,
-		ToolCalls: w.calls(a.ToolCalls),
+		ToolCalls: make([]any, len(a.ToolCalls)),
 		Usage:     newUsage(a.Usage, neurons, false),
+	}
+	for i, call := range a.ToolCalls {
+		answer.ToolCalls[i] = w.call(nil, call)
 	}
 	if w.asJSON && json.Valid([]byte(a.Content)) {
 		answer.Response = json.RawMessage(a.Content)
@@ -92,8 +94,10 @@ func (w *nativeWriter) Piece(to []byte, p Piece) []byte {
 		return to
 	}
 	answer := nativeAnswer{Response: encode(p.Content), Reasoning: p.Reasoning}
-	if len(p.ToolCalls) > 0 {
-		answer.ToolCalls = w.calls(p.ToolCalls)
+	for _, call := range p.ToolCalls {
+		index := w.called
+		answer.ToolCalls = append(answer.ToolCalls, w.call(&index, call))
+		w.called++
 	}
 	return frame(to, answer)
 }
