@@ -23,6 +23,7 @@ type Call struct {
 	Model        string // an id of the catalogue, or an alias
 	RejectIfBusy bool   // rather an error at once than a place in a backend's queue
 	DryRun       bool   // nothing is done; the error is a *Quote
+	Once         string // the name under which it is charged once, however often it is made; see neuron.Call
 }
 
 // context is ctx with what the call wants of backends.

@@ -30,7 +30,7 @@ func (r *Router) charged(ctx context.Context, call Call, m *Model, estimate neur
 	if call.DryRun {
 		return 0, &Quote{m.ID, estimate, m.Tariff.Charge(estimate)}
 	}
-	reservation, err := r.ledger.Reserve(ctx, neuron.Call{Payer: call.Payer, Model: m.ID, Tariff: m.Tariff}, estimate)
+	reservation, err := r.ledger.Reserve(ctx, neuron.Call{Payer: call.Payer, Model: m.ID, Tariff: m.Tariff, Once: call.Once}, estimate)
 	if err != nil {
 		return 0, err
 	}

@@ -19,8 +19,11 @@ import (
 
 var update = flag.Bool("update", false, "write the golden ledger anew; only for a new version of the format")
 
-// golden is a data directory with a ledger of version 1, as a clean end left it.
-const golden = "testdata/ledger-1.zip"
+// Data directories with a ledger, by its version, each as a clean end left it.
+const (
+	golden1 = "testdata/ledger-1.zip"
+	golden2 = "testdata/ledger-2.zip" // the newest; it has a receipt too
+)
 
 // writeGolden uses a ledger for a few calls and keeps its files.
 func writeGolden(t *testing.T) {
@@ -33,7 +36,9 @@ func writeGolden(t *testing.T) {
 	}
 	l := open(t, dir, neuron.Options{Clock: c.now})
 	call := neuron.Call{Payer: neuron.Payer{Account: "alice", Key: "k1"}, Model: "m1", Tariff: unit(t)}
+	call.Once = "b/1"
 	settle(t, reserve(t, l, call, 1), 10)
+	call.Once = ""
 	settle(t, reserve(t, l, neuron.Call{Payer: alice, Model: "free"}, 1), 7)
 	reserve(t, l, call, 1).Refund()
 	c.forward(24 * time.Hour)
@@ -62,13 +67,13 @@ func writeGolden(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(golden, packed.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(golden2, packed.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// unpackGolden lays the golden directory out and returns its path.
-func unpackGolden(t *testing.T) string {
+// unpackGolden lays a golden directory out and returns its path.
+func unpackGolden(t *testing.T, golden string) string {
 	t.Helper()
 	archive, err := zip.OpenReader(golden)
 	if err != nil {
@@ -92,19 +97,24 @@ func unpackGolden(t *testing.T) string {
 	return path
 }
 
-func TestTheGoldenLedgerIsReadAsItWasWritten(t *testing.T) {
+func TestTheGoldenLedgersAreReadAsTheyWereWritten(t *testing.T) {
 	if *update {
 		writeGolden(t)
 	}
-	c := clockAt(noon.Add(25 * time.Hour))
-	l := neurontest.OpenIn(t, disktest.OpenDir(t, unpackGolden(t), disk.Options{}), neuron.Options{Clock: c.now, PerDay: 100 * one})
-	if a := l.Left(alice); a.Left != 80*one {
-		t.Errorf("%s are left", a.Left)
-	}
-	report, err := l.Usage(t.Context(), neuron.Query{Account: "alice", From: "2030-01-01"})
-	want := "[{m1 {2 1 1 0 map[M_input_tokens:30] 30.000000} 0.000000} {free {1 0 0 1 map[M_input_tokens:7] 0.000000} 0.000000}] map[2030-01:768]"
-	if got := fmt.Sprint(report.Rows, report.Queried); got != want || err != nil {
-		t.Errorf("got %s, %v", got, err)
+	for _, golden := range []string{golden1, golden2} {
+		c := clockAt(noon.Add(25 * time.Hour))
+		l := neurontest.OpenIn(t, disktest.OpenDir(t, unpackGolden(t, golden), disk.Options{}), neuron.Options{Clock: c.now, PerDay: 100 * one})
+		if a := l.Left(alice); a.Left != 80*one {
+			t.Errorf("%s: %s are left", golden, a.Left)
+		}
+		report, err := l.Usage(t.Context(), neuron.Query{Account: "alice", From: "2030-01-01"})
+		want := "[{m1 {2 1 1 0 map[M_input_tokens:30] 30.000000} 0.000000} {free {1 0 0 1 map[M_input_tokens:7] 0.000000} 0.000000}] map[2030-01:768]"
+		if got := fmt.Sprint(report.Rows, report.Queried); got != want || err != nil {
+			t.Errorf("%s: got %s, %v", golden, got, err)
+		}
+		if cost, settled, err := l.Receipt(t.Context(), "b/1"); settled != (golden == golden2) || settled != (cost == 10*one) || err != nil {
+			t.Errorf("%s: the receipt is %s, %v, %v", golden, cost, settled, err)
+		}
 	}
 }
 
@@ -120,7 +130,7 @@ func TestAnExaminationFindsALedgerThatIsGoneOrDamagedAndMissesNone(t *testing.T)
 	shut(t, open(t, dir, neuron.Options{}))
 	examine(dir, 0)
 
-	path := unpackGolden(t)
+	path := unpackGolden(t, golden2)
 	file := filepath.Join(path, "ledger.db")
 	content, err := os.ReadFile(file)
 	if err != nil {

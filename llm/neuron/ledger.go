@@ -19,7 +19,7 @@ const fileName = "ledger.db"
 // millionths. The key of a call without one is "".
 var schema = disk.Schema{
 	Application: "nearside ledger",
-	Version:     1,
+	Version:     2,
 	Statements: []string{
 		`CREATE TABLE calls (
 			account  TEXT NOT NULL,
@@ -49,7 +49,9 @@ var schema = disk.Schema{
 			dimensions INTEGER NOT NULL,
 			PRIMARY KEY (account, day)
 		) STRICT, WITHOUT ROWID`,
+		createReceipts,
 	},
+	Upgrades: map[int][]string{1: {createReceipts}},
 }
 
 // Options are the choices of Open.

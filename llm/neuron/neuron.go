@@ -22,6 +22,7 @@
 //	calls    (account, day, key, model) → calls settled, failed, cached and unpriced; neurons
 //	units    (account, day, key, model, unit) → how many were used
 //	queried  (account, day) → dimensions that queries of Vectorize read
+//	receipts name → neurons, of calls that are charged once however often they are settled
 //
 // What costs nothing is counted too: calls that failed, calls answered from a
 // cache, and the dimensions that Vectorize's queries read. Those counts reach the

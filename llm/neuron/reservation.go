@@ -26,6 +26,10 @@ type Call struct {
 	Payer
 	Model  string // an id of the catalogue, aliases resolved: the one that is paid for
 	Tariff Tariff // what the model charges
+	// Once, if not "", is a name under which calls are charged once: those settled
+	// after the first, by whatever process, cost nothing more. It is "group/name", and
+	// is remembered until the ledger is told to Forget the group.
+	Once string
 }
 
 // Reservation is room for the cost of one call, until it is settled or refunded:
@@ -46,18 +50,28 @@ type Reservation struct {
 // Reserve makes sure that the call may cost what is estimated: what was charged
 // today, what calls under way may cost and the estimate are together within the
 // limits of the account and of the key. Else it returns a fault with
-// ReasonExhausted. A model without a price is never refused. Reserve does not wait
-// for the disk.
+// ReasonExhausted. A model without a price is never refused, and neither is a call
+// that was settled before under the name that is its Once: nothing is reserved for
+// it. Reserve does not wait for the disk, but to look for such a name.
 //
 // A caller defers Refund, and calls Settle when the model has answered.
 func (l *Ledger) Reserve(ctx context.Context, call Call, estimate Usage) (*Reservation, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	cost := call.Tariff.Charge(estimate)
+	cost, paid := call.Tariff.Charge(estimate), false
+	if call.Once != "" {
+		var err error
+		if _, paid, err = l.Receipt(ctx, call.Once); err != nil {
+			return nil, err
+		}
+	}
+	if paid {
+		cost = 0
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if call.Tariff.Priced() {
+	if call.Tariff.Priced() && !paid {
 		if err := l.admitLocked(call.Payer, cost); err != nil {
 			return nil, err
 		}
@@ -77,7 +91,8 @@ func (r *Reservation) Estimate() Micro { return r.estimate }
 // durable. It does not stop when ctx ends: a caller who hangs up still pays.
 //
 // After an error nothing is charged, and the reservation is as it was. Settled
-// again it charges nothing and returns the same cost; after Refund it returns 0.
+// again it charges nothing and returns the same cost, and so does another
+// reservation with the same Once; after Refund it returns 0.
 func (r *Reservation) Settle(ctx context.Context, used Usage) (Micro, error) {
 	for {
 		mine, other := r.begin()
@@ -105,33 +120,38 @@ func (r *Reservation) begin() (mine bool, other <-chan struct{}) {
 
 func (r *Reservation) settle(ctx context.Context, used Usage) (Micro, error) {
 	l := r.ledger
-	cost := r.call.Tariff.Charge(used)
+	cost, before := r.call.Tariff.Charge(used), false
 	var day string
 	var others counts
-	err := l.db.Update(ctx, func(tx *disk.Tx) error {
+	err := l.db.Update(ctx, func(tx *disk.Tx) (err error) {
 		day, others = l.take()
 		if err := others.write(tx); err != nil {
 			return err
 		}
+		if cost, before, err = r.call.once(tx, cost); before || err != nil {
+			return err
+		}
 		return r.call.write(tx, day, used, cost)
-	}, func() { r.end(day, cost) })
+	}, func() { r.end(day, cost, before) })
 	if err != nil {
 		l.putBack(others)
 		r.fail()
 		return 0, err
 	}
-	l.meters.charged(r.call.Model, used, cost)
+	if !before {
+		l.meters.charged(r.call.Model, used, cost)
+	}
 	return cost, nil
 }
 
-// end turns what was reserved into a charge of the day.
-func (r *Reservation) end(day string, cost Micro) {
+// end turns what was reserved into a charge of the day, unless it was charged before.
+func (r *Reservation) end(day string, cost Micro, before bool) {
 	l := r.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r.freeLocked()
 	r.charged = cost
-	if day == l.todayLocked() && cost > 0 {
+	if day == l.todayLocked() && cost > 0 && !before {
 		for _, h := range r.call.holders() {
 			l.tallyLocked(h).settled += cost
 		}
