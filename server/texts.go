@@ -73,7 +73,7 @@ func upsertTexts(s *Server, c *call) error {
 	}
 	receipt, err := s.parts.Texts.Upsert(c, c.payer(), c.param(indexParam), texts, within)
 	if err != nil {
-		return err
+		return c.deliver(outcome{made: receipt.Embedded.Generated()}, err, inEnvelope) // the vectors were paid for
 	}
 	c.embeddedBy(receipt.Embedded)
 	type truncated struct {
@@ -200,7 +200,7 @@ func searchTexts(s *Server, c *call) error {
 	}
 	answer, err := s.parts.Texts.Search(c, c.payer(), c.param(indexParam), q, index.Read{Age: age, Within: within})
 	if err != nil {
-		return err
+		return c.deliver(outcome{made: answer.Embedded.Generated()}, err, inEnvelope) // the vector was paid for
 	}
 	c.embeddedBy(answer.Embedded)
 	c.queried(answer.Index)
