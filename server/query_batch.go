@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
@@ -146,8 +145,7 @@ func (c *call) each(batch []batchQuery, work func(b *batchQuery) error) error {
 func (c *call) unharmed(work func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			c.server.metrics.panics.Inc()
-			c.server.log.Error("a query of a batch panicked", "request", c.id, "panic", r, "stack", string(debug.Stack()))
+			c.panicked("a query of a batch", r)
 			err = fault.New(fault.Internal, "panic")
 		}
 	}()

@@ -3,7 +3,6 @@ package server
 import (
 	"bufio"
 	"io"
-	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/valyala/fasthttp"
@@ -80,8 +79,7 @@ func (c *call) stream(contentType string, produce func(w *flow) error) error {
 		defer func() {
 			if r := recover(); r != nil {
 				failed.Store(true)
-				c.server.metrics.panics.Inc()
-				c.server.log.Error("a stream panicked", "request", c.id, "route", c.pattern(), "panic", r, "stack", string(debug.Stack()))
+				c.panicked("a stream", r)
 			}
 		}()
 		f := &flow{call: c, w: w}
