@@ -99,10 +99,18 @@ func (s *store) effort(q index.Query) int {
 	return s.builder.recall.ef()
 }
 
+// least is the lowest ef of a walk: what is rescored, or, where the query gives an ef, what is wanted.
+func (a *asking) least() int {
+	if a.fixed {
+		return a.k
+	}
+	return rescored(a.k)
+}
+
 // plan chooses how a query is answered from a cover.
 func (a *asking) plan(c *cover, w *walk) (plans, int) {
 	p := planner{costs: unmeasured, records: max(a.view.count, a.explain.Matching), matching: a.explain.Matching,
-		effort: max(a.effort, rescored(a.k)), fixed: a.fixed, near: math.NaN()}
+		effort: max(a.effort, a.least()), fixed: a.fixed, near: math.NaN()}
 	if measured := c.costs.Load(); measured != nil {
 		p.costs = *measured
 	}
@@ -155,7 +163,7 @@ func (b *builder) measure(ctx context.Context, c *cover) {
 			return // whoever asks next will be told
 		}
 		began := time.Now()
-		c.graph.Compare(&w.searcher, query, slots, func(slot, float64, float64) {})
+		c.graph.Compare(&w.searcher, query, slots, func(slot, float64, float64) float64 { return math.Inf(1) })
 		m.code = least(m.code, float64(time.Since(began))/float64(len(slots)))
 		began = time.Now()
 		c.graph.Search(&w.searcher, query, measuredEF)

@@ -36,9 +36,10 @@ func (r *scanRun) compareCodes(p *part, list []slot) {
 	w := walks.Get().(*walk)
 	defer w.release()
 	limit := r.sharedLimit()
-	r.codes.Compare(&w.searcher, r.scan.query, list, func(at slot, lower, upper float64) {
+	r.codes.Compare(&w.searcher, r.scan.query, list, func(at slot, lower, upper float64) float64 {
 		if lower <= limit && r.consider(p, at, lower, upper, limit) {
 			limit = r.lowerLimit(p.upper[0])
 		}
+		return limit
 	})
 }

@@ -136,6 +136,9 @@ func (a *asking) listByWalk(c *cover, w *walk, upTo slot, ef int) bool {
 		a.explain.Recall = known.Mean
 	}
 	e, want := a.explain, rescored(a.k)
+	if a.fixed {
+		want = min(want, ef)
+	}
 	e.Plan, e.EF = index.PlanGraph, max(want, ef)
 	w.searcher.Wanted = want
 	w.listTail(a.matching, upTo)

@@ -111,6 +111,7 @@ func (c *copier) copyNode(node, number uint32) (level int) {
 	slot, _ := from.Slot(node)
 	copy(to.code(number), from.code(node))
 	to.nodes.terms[number], to.nodes.losses[number] = from.nodes.terms[node], from.nodes.losses[node]
+	to.noteLoss(to.nodes.losses[number])
 	atomic.StoreUint32(&to.nodes.slots[number], slot+1)
 	if at, ok := from.places.get(slot); ok && at == node {
 		to.places.set(slot, number)

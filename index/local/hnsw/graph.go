@@ -90,6 +90,7 @@ type Graph struct {
 	blur   atomic.Pointer[quant.Blur] // nil: not measured yet
 	entry  atomic.Uint64              // level<<32 | node+1 of the node where walks begin; 0 = the graph is empty
 	next   atomic.Uint32              // the first node never used
+	worst  atomic.Uint32              // bits of the largest loss that a code ever had
 	dead   atomic.Int64               // nodes killed and still linked
 	memory sync.Mutex                 // guards the growth of regions, free and blocks; no other lock is taken under it
 	free   []uint32                   // nodes to be used again

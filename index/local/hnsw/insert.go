@@ -35,6 +35,7 @@ func (g *Graph) Insert(in *Inserter, slot uint32, vector []float32) (node uint32
 		defer g.first.Unlock()
 	}
 	g.nodes.terms[node], g.nodes.losses[node] = g.codec.Encode(vector, g.code(node))
+	g.noteLoss(g.nodes.losses[node])
 	atomic.StoreUint32(&g.nodes.slots[node], slot+1)
 	g.places.set(slot, node)
 	g.connect(in, node)

@@ -198,7 +198,7 @@ func (l *loader) readSection(section int, memory []byte) error {
 	return nil
 }
 
-// derive makes what a snapshot does not have: the places, the free nodes, and the count of killed ones.
+// derive makes what a snapshot does not have: the places, the free nodes, the count of killed ones, and the largest loss.
 func (l *loader) derive() error {
 	g := l.g
 	for node := range l.header.Nodes {
@@ -212,6 +212,7 @@ func (l *loader) derive() error {
 		case g.Killed(node):
 			g.dead.Add(1)
 		}
+		g.noteLoss(g.nodes.losses[node])
 		other, placed := g.places.get(slot)
 		switch {
 		case placed && !g.Killed(node) && !g.Killed(other):

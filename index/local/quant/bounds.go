@@ -15,7 +15,8 @@ type bounds struct {
 	key     float64 // what one unit of a key stands for: a product
 	term    float64 // what one unit of the sum of the squares of a stored code stands for
 	radius  float64 // dot-product: Codec.Radius
-	longest float64 // dot-product: a length that no code exceeds
+	longest float64 // a length that what a code stands for does not exceed; not under cosine
+	coarse  bool    // euclidean: the query's scale is not the codec's
 }
 
 // ranking says which number bounds are of. It is what the metric says, in a form that is cheap to compare.
@@ -76,6 +77,30 @@ func (q *Query) Bounds(key, term int32, loss float32) (lower, upper float64) {
 	return lower, upper
 }
 
+// KeyLimit returns a key with this promise: of a vector whose loss is at most the given one
+// and whose key is higher, the lower bound is above the limit. It is the highest key there is
+// where nothing can be said.
+func (q *Query) KeyLimit(limit float64, loss float32) int32 {
+	b, lost := &q.bounds, float64(loss)
+	var most float64 // the key, in units of vectors
+	switch {
+	case b.of == ofCosine:
+		most = limit + lost + b.loss*(1+lost) + rounding
+	case b.of == ofProduct && b.key > 0:
+		most = limit + lost + b.loss*b.longest + (b.longest+lost)*rounding
+	case b.of == ofDistance && !b.coarse && limit >= 0:
+		near := math.Sqrt(limit)*(1+rounding) + b.loss + lost
+		most = near*near*(1+rounding) + (b.squares+b.longest*b.longest)*2*rounding - b.squares
+	default:
+		return math.MaxInt32
+	}
+	key := math.Ceil(most/b.key) + 1 // for what was rounded on the way
+	if !(key < math.MaxInt32) {
+		return math.MaxInt32
+	}
+	return int32(max(key, math.MinInt32))
+}
+
 // rounding is more than float64 arithmetic over index.MaxDimensions numbers can be wrong,
 // here and in index.Score, for each unit of the lengths involved.
 const rounding = 0x1p-40
@@ -110,6 +135,8 @@ func euclideanBounds(c *Codec, squares, lost float64, halved uint) bounds {
 		squares: squares * coarse * coarse * unit * unit,
 		key:     coarse * unit * unit,
 		term:    unit * unit,
+		longest: limit * math.Sqrt(float64(c.Dimensions)) * unit,
+		coarse:  halved > 0,
 	}
 }
 
@@ -127,7 +154,7 @@ func productBounds(c *Codec, squares, lost, scale float64) bounds {
 		key:     unit / scale,
 		term:    unit * unit,
 		radius:  float64(c.Radius),
-		longest: limit * math.Sqrt(float64(c.Dimensions)) * unit,
+		longest: max(limit*math.Sqrt(float64(c.Dimensions)), float64(c.Radius)) * unit * (1 + 2*rounding),
 	}
 }
 

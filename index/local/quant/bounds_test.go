@@ -41,7 +41,36 @@ func checkBounds(t *testing.T, s *stored, query []float32) (bounded int) {
 			bounded++
 		}
 	}
+	checkKeyLimits(t, s, &q)
 	return bounded
+}
+
+// checkKeyLimits compares what key limits promise with the bounds, for limits that are such
+// bounds and next to them. It returns how many of the vectors beyond a limit are known by their keys.
+func checkKeyLimits(t *testing.T, s *stored, q *quant.Query) (beyond, known int) {
+	t.Helper()
+	keys, worst := s.keys(q), slices.Max(s.losses)
+	lowers := make([]float64, len(keys))
+	for i, key := range keys {
+		lowers[i], _ = q.Bounds(key, s.terms[i], s.losses[i])
+	}
+	for i := 0; i < len(keys); i += 1 + len(keys)/20 {
+		for _, limit := range []float64{lowers[i], math.Nextafter(lowers[i], math.Inf(1)), math.Nextafter(lowers[i], math.Inf(-1))} {
+			highest := q.KeyLimit(limit, worst)
+			for j, key := range keys {
+				if key > highest && !(lowers[j] > limit) {
+					t.Fatalf("%+v: key %d is above %d, and its lower bound %v is not above %v", s.c, key, highest, lowers[j], limit)
+				}
+				if lowers[j] > limit {
+					beyond++
+					if key > highest {
+						known++
+					}
+				}
+			}
+		}
+	}
+	return beyond, known
 }
 
 // A shape makes vectors that ask something of a codec.
@@ -122,16 +151,22 @@ func TestBoundsOfUsualVectorsAreNarrow(t *testing.T) {
 		s := store(quant.Train(metric, 256, vectors), vectors)
 		var q quant.Query
 		widest, least, most := 0., math.Inf(1), math.Inf(-1)
+		beyond, known := 0, 0
 		for _, query := range normal(r, 20, 256, 0, 1) {
 			if n := checkBounds(t, s, query); n != len(vectors) {
 				t.Errorf("%s: %d of %d bounded", metric, n, len(vectors))
 			}
 			q.Set(&s.c, query)
+			more, moreKnown := checkKeyLimits(t, s, &q)
+			beyond, known = beyond+more, known+moreKnown
 			for i, key := range s.keys(&q) {
 				lower, upper := q.Bounds(key, s.terms[i], s.losses[i])
 				truth := ranked(metric, query, vectors[i])
 				widest, least, most = max(widest, upper-lower), min(least, truth), max(most, truth)
 			}
+		}
+		if known < beyond*7/10 {
+			t.Errorf("%s: of %d vectors beyond a limit %d are known by their keys", metric, beyond, known)
 		}
 		if widest > .6*(most-least) {
 			t.Errorf("%s: bounds up to %v apart, where values span %v", metric, widest, most-least)
