@@ -19,7 +19,7 @@ type call struct {
 // smallCall returns a call that costs little, for models whose input has the given schema.
 func smallCall(input string) (call, bool) {
 	switch input {
-	case "nova":
+	case "nova", "speech":
 		return call{"audio/wav", silence()}, true
 	case "flux-2":
 		return form(map[string]string{"prompt": "a dot", "width": "256", "height": "256"})
@@ -51,7 +51,7 @@ func smallFields(input string) fields {
 		return fields{"text": "Hello", "target_language": "hin_Deva"}
 	case "summarize":
 		return fields{"input_text": "The cat sat on the mat. The mat was red. The cat slept.", "max_length": 32}
-	case "image-labels", "image-objects", "image-embedding", "image-description":
+	case "image-labels", "image-description":
 		return fields{"image": numbers(picture())}
 	case "moondream":
 		return fields{"task": "caption", "image": "data:image/png;base64," + base64.StdEncoding.EncodeToString(picture())}
@@ -63,7 +63,7 @@ func smallFields(input string) fields {
 		return fields{"prompt": "Hi"}
 	case "aura":
 		return fields{"text": "Hi"}
-	case "diffusion", "leonardo":
+	case "diffusion", "lucid", "phoenix":
 		return fields{"prompt": "a dot", "width": 256, "height": 256, "num_steps": 1}
 	case "flux-1":
 		return fields{"prompt": "a dot", "steps": 1}
@@ -89,10 +89,10 @@ func picture() []byte {
 	return out.Bytes()
 }
 
-// silence is a second without a sound, as WAV: 16,000 samples of 16 bits.
+// silence is a tenth of a second without a sound, as WAV: 1,600 samples of 16 bits.
 func silence() []byte {
 	const rate, bytesPerSample = 16_000, 2
-	const size = rate * bytesPerSample
+	const size = rate * bytesPerSample / 10
 	out := make([]byte, 0, 44+size)
 	out = append(out, "RIFF"...)
 	out = binary.LittleEndian.AppendUint32(out, 36+size)
@@ -102,7 +102,7 @@ func silence() []byte {
 		out = binary.LittleEndian.AppendUint16(out, n)
 	}
 	out = binary.LittleEndian.AppendUint32(out, rate)
-	out = binary.LittleEndian.AppendUint32(out, size)
+	out = binary.LittleEndian.AppendUint32(out, rate*bytesPerSample)
 	for _, n := range []uint16{bytesPerSample, 8 * bytesPerSample} {
 		out = binary.LittleEndian.AppendUint16(out, n)
 	}

@@ -7,11 +7,12 @@ import (
 	"mime/multipart"
 	"strings"
 	"testing"
+	"time"
 
-	"nearside/llm"
+	"nearside/llm/sound"
 )
 
-func TestThereIsASmallCallForEveryModelWhoseInputIsKnown(t *testing.T) {
+func TestThereIsASmallCallForEveryModelThatSomethingMayServe(t *testing.T) {
 	files := filesWith(t, "", "")
 	c, err := files.load()
 	if err != nil {
@@ -19,8 +20,8 @@ func TestThereIsASmallCallForEveryModelWhoseInputIsKnown(t *testing.T) {
 	}
 	for _, m := range c.Models() {
 		small, ok := smallCall(string(m.Input))
-		if known := m.Input != llm.AnyShape && m.Input != llm.TurnShape; ok != known {
-			t.Errorf("%s: a small call %t, want %t", m.ID, ok, known)
+		if served := m.Unserved() == nil; ok != served {
+			t.Errorf("%s: a small call %t, want %t", m.ID, ok, served)
 			continue
 		}
 		if ok && small.contentType == "application/json" {
@@ -41,6 +42,9 @@ func TestTheSmallFilesAreWhatTheyClaim(t *testing.T) {
 	wav := silence()
 	if size := int(wav[40]) | int(wav[41])<<8 | int(wav[42])<<16; string(wav[:4]) != "RIFF" || string(wav[8:16]) != "WAVEfmt " || size != len(wav)-44 {
 		t.Errorf("% x", wav[:44])
+	}
+	if length, known := sound.Duration(wav); !known || length != 100*time.Millisecond {
+		t.Errorf("silence of %s", length)
 	}
 	small, ok := smallCall("flux-2")
 	_, parameters, err := mime.ParseMediaType(small.contentType)

@@ -11,6 +11,10 @@ import (
 // byteLists are the keys under which models take a file as a list of its bytes.
 var byteLists = map[string]bool{"image": true, "audio": true, "mask": true}
 
+// nestedFiles are the keys under which models take an object with a file and its
+// type, and the key of the file there.
+var nestedFiles = map[string]string{"audio": "body", "multipart": "body"}
+
 // ByteList reads a file that came as a list of its bytes, [137, 80, …]. The path
 // says where raw, which is valid JSON, stands in the body.
 func ByteList(path string, raw json.RawMessage) ([]byte, error) {

@@ -117,10 +117,11 @@ func (r *Router) firstOf(ctx context.Context, m *Model, attempts []attempt, work
 
 // attempt has one model do the work on the payer's bill.
 func (r *Router) attempt(ctx context.Context, a attempt, work func(context.Context, attempt) error) (Generated, error) {
-	cost, err := r.charged(ctx, a.call, a.pays, estimated(append(a.more, a.q)), func() (neuron.Usage, error) {
+	requests := append(a.more, a.q)
+	cost, err := r.charged(ctx, a.call, a.pays, a.pays.counting(estimated(requests), requests), func() (neuron.Usage, error) {
 		err := work(ctx, a)
 		used := a.out.Usage
-		return neuron.Tokens(used.Prompt, used.Cached, used.Completion), err
+		return a.pays.counting(neuron.Tokens(used.Prompt, used.Cached, used.Completion), requests), err
 	})
 	a.out.Neurons = cost
 	return *a.out, err
@@ -134,6 +135,20 @@ func estimated(requests []*chat.Request) neuron.Usage {
 		completion += cmp.Or(q.MaxTokens, longestAnswer)
 	}
 	return neuron.Tokens(prompt, 0, completion)
+}
+
+// counting adds the pictures of requests to the tokens that they used, for a model
+// that is priced by them. Where no tokens were used, nothing was read.
+func (m *Model) counting(used neuron.Usage, requests []*chat.Request) neuron.Usage {
+	if !m.priced(neuron.Images) || len(used) == 0 {
+		return used
+	}
+	for _, q := range requests {
+		for _, message := range q.Messages {
+			used[neuron.Images] += int64(len(message.Images))
+		}
+	}
+	return used
 }
 
 // longestAnswer is the tokens reserved for an answer whose length nobody bounded.

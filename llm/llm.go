@@ -135,6 +135,11 @@ type Model struct {
 // Can reports whether the model is listed with the ability.
 func (m *Model) Can(a Ability) bool { return slices.Contains(m.Abilities, a) }
 
+// priced reports whether the model has a price for what a unit counts.
+func (m *Model) priced(u neuron.Unit) bool {
+	return slices.ContainsFunc(m.Prices, func(p neuron.Price) bool { return p.Unit == u })
+}
+
 // Notice is what the callers of a deprecated model should know; "" for others.
 func (m *Model) Notice() string {
 	switch m.Deprecated {

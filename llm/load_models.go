@@ -244,7 +244,7 @@ func (l *loader) checkBuiltin(at place, m *Model, b Backend) error {
 }
 
 // inWords is the tasks that a model that generates text can do when told to.
-var inWords = []Task{Classification, Translation, Summarization}
+var inWords = []Task{Classification, Translation, Summarization, ImageToText, ImageClassification}
 
 // checkReferences makes sure that the other models that a model names are there and fit.
 func (l *loader) checkReferences() error {
@@ -266,6 +266,8 @@ func (l *loader) checkReferences() error {
 		}
 		if other, err := l.Model(m.StandIn); err != nil || other.Task != TextGeneration {
 			return e.at("stand_in").wrong("model %q has the stand_in %q, which is no model for %s", m.ID, m.StandIn, TextGeneration)
+		} else if m.Task.looks() && !other.Can(Vision) {
+			return e.at("stand_in").wrong("model %q reads pictures; its stand_in %q is not listed with %s", m.ID, m.StandIn, Vision)
 		}
 		return nil
 	})

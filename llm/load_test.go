@@ -105,7 +105,7 @@ func TestWhatIsWrongWithACatalogueIsToldByLine(t *testing.T) {
 		"deprecated for nothing":   {chats("{id: b, task: Text Generation, deprecated: '2025', backends: [{kind: ollama, model: m}]}"), `needs both, deprecated and successor`},
 		"an absent successor":      {chats("\n    id: b\n    task: Text Generation\n    deprecated: '2025'\n    successor: c\n    backends: [{kind: ollama, model: m}]"), `models.yaml:11: model "b" has the successor "c", which is no model`},
 		"its own successor":        {chats("{id: b, task: Text Generation, deprecated: '2025', successor: b, backends: [{kind: ollama, model: m}]}"), `deprecated itself`},
-		"a stand-in for chats":     {chats(talks, "{id: b, task: Text Generation, stand_in: chat, backends: [{kind: ollama, model: m}]}"), `models.yaml:8: model "b" is for Text Generation and can have no stand_in; models for Text Classification, Translation or Summarization can`},
+		"a stand-in for chats":     {chats(talks, "{id: b, task: Text Generation, stand_in: chat, backends: [{kind: ollama, model: m}]}"), `models.yaml:8: model "b" is for Text Generation and can have no stand_in; models for Text Classification, Translation, Summarization, Image-to-Text or Image Classification can`},
 		"an absent stand-in":       {chats("{id: b, task: Summarization, input: summarize, stand_in: c, backends: [{kind: ollama, model: m}]}"), `has the stand_in "c", which is no model for Text Generation`},
 		"auto without rules":       {chats("{id: b, task: Text Generation, auto: true}"), `models.yaml:7: model "b" is answered as the section auto says, and there is none`},
 		"auto with backends":       {chats("{id: b, task: Text Generation, auto: true, backends: [{kind: ollama, model: m}]}"), `can have no backends`},

@@ -59,10 +59,6 @@ func nobody(m *Model, skipped []Skipped) error {
 // nothingHere is the fault of a model that no backend here can answer for. It
 // names those that could.
 func nothingHere(m *Model, skipped []Skipped) error {
-	needed := make([]string, len(m.Backends))
-	for i, b := range m.Backends {
-		needed[i] = b.String()
-	}
 	tried := ""
 	if len(skipped) > 0 {
 		why := make([]string, len(skipped))
@@ -73,7 +69,52 @@ func nothingHere(m *Model, skipped []Skipped) error {
 	}
 	return &fault.Error{Kind: fault.Unavailable, Reason: ReasonNoBackend, Message: fmt.Sprintf(
 		"%s is in the catalogue, but nothing here can answer for it: it needs %s.%s `nearside models list` shows which models answer, and what the others lack",
-		m.ID, strings.Join(needed, " or "), tried)}
+		m.ID, needed(m), tried)}
+}
+
+// servers says for the tasks that few servers do which path one must have, and who has it.
+var servers = map[Task]string{
+	SpeechRecognition: "OpenAI's /v1/audio/transcriptions, such as LocalAI, Speaches or vLLM",
+	TextToSpeech:      "OpenAI's /v1/audio/speech, such as LocalAI, Speaches or Kokoro-FastAPI",
+	TextToImage:       "OpenAI's /v1/images/generations, such as LocalAI",
+}
+
+// needed says what would answer for a model.
+func needed(m *Model) string {
+	if m.Task == ImageClassification {
+		return "a model that chats and reads pictures, such as gemma3 in Ollama"
+	}
+	names := make([]string, len(m.Backends))
+	for i, b := range m.Backends {
+		names[i] = b.String()
+	}
+	need := strings.Join(names, " or ")
+	if server := servers[m.Task]; server != "" {
+		need += ": a server with " + server + ", given by `nearside serve --openai URL`, that has the model under this name or one that your models.yaml says"
+	}
+	return need
+}
+
+// unserved says for the tasks that nothing behind nearside does what keeps it from them.
+var unserved = map[Task]string{
+	ObjectDetection: "says where things are in a picture, and neither Ollama nor OpenAI's API has a call for that; the places that a model makes up which chats would be worth nothing. " +
+		"A server that runs such a model, such as one with the object-detection pipeline of Hugging Face's Transformers, has to be asked directly",
+	ImageEmbeddings: "turns pictures into vectors, and neither Ollama nor OpenAI's API has a call for that",
+	DumbPipe:        "has a form of its own, and neither Ollama nor OpenAI's API has a call for it",
+	Decision:        "runs at Cloudflare alone, in a form that is not published",
+}
+
+// Unserved returns the fault of a model that no backend of any kind can serve; nil
+// for all others.
+func (m *Model) Unserved() error {
+	why := unserved[m.Task]
+	if m.Task == SpeechRecognition && m.Input == AnyShape {
+		why = "listens over a WebSocket alone, which nearside does not do; send a whole recording to @cf/deepgram/nova-3 or @cf/openai/whisper"
+	}
+	if why == "" {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Unsupported, Reason: ReasonUnable, Message: m.ID + " " + why}
 }
 
 // allFailed is the fault of a call that none of the models it may go to answered.

@@ -43,9 +43,12 @@ func (f *fleet) survey(ctx context.Context) *Survey {
 // before, and who was passed over; or what is missing.
 func (s *Survey) Serves(m *Model) (by By, missing error) {
 	if m.Auto {
-		return s.servesAuto(m)
+		return s.servesAuto(m, Ask{Task: m.Task})
 	}
 	by = By{Model: m.ID}
+	if err := m.Unserved(); err != nil {
+		return by, err
+	}
 	for _, b := range m.Backends {
 		if !s.fleet.has(b) {
 			continue
@@ -56,20 +59,32 @@ func (s *Survey) Serves(m *Model) (by By, missing error) {
 		}
 		return by.answered(b), nil
 	}
-	if m.StandIn != "" {
-		if other, err := s.fleet.catalogue.Model(m.StandIn); err == nil {
-			if stand, err := s.Serves(other); err == nil {
-				by.Served, by.Backend, by.Route = stand.Served, stand.Backend, Substitute
-				return by, nil
-			}
-		}
+	if stand, err := s.standsIn(m); err == nil {
+		by.Served, by.Backend, by.Route = stand.Served, stand.Backend, Substitute
+		return by, nil
 	}
 	return by, nothingHere(m, by.Skipped)
 }
 
+// standsIn reports who would do m's task in words.
+func (s *Survey) standsIn(m *Model) (By, error) {
+	other, err := s.fleet.catalogue.Model(m.StandIn)
+	switch {
+	case err != nil:
+		return By{}, err
+	case !other.Auto:
+		return s.Serves(other)
+	}
+	ask := Ask{Task: m.Task}
+	if m.Task.looks() {
+		ask.Needs = []Ability{Vision}
+	}
+	return s.servesAuto(other, ask)
+}
+
 // servesAuto reports who would answer a short question to @nearside/auto.
-func (s *Survey) servesAuto(m *Model) (By, error) {
-	for _, choice := range s.fleet.catalogue.Choices(Ask{Task: m.Task}) {
+func (s *Survey) servesAuto(m *Model, ask Ask) (By, error) {
+	for _, choice := range s.fleet.catalogue.Choices(ask) {
 		if by, err := s.Serves(choice.Model); err == nil {
 			by.Model = m.ID
 			return by, nil

@@ -42,10 +42,12 @@ const (
 	WhisperShape          Shape = "whisper"           // the bytes, or {audio: [bytes]}
 	WhisperLargeShape     Shape = "whisper-large"     // {audio: base64}
 	NovaShape             Shape = "nova"              // the bytes, or {audio: {body, contentType}}
+	SpeechShape           Shape = "speech"            // the bytes, or {audio}, answered with {text, duration}
 	MelottsShape          Shape = "melotts"           // {prompt, lang?}, answered in JSON
 	AuraShape             Shape = "aura"              // {text, speaker?, encoding?}, answered with bytes
 	DiffusionShape        Shape = "diffusion"         // {prompt, …}, answered with bytes
-	LeonardoShape         Shape = "leonardo"          // {prompt, …}, answered with bytes or in JSON
+	LucidShape            Shape = "lucid"             // {prompt, …}, answered in JSON
+	PhoenixShape          Shape = "phoenix"           // {prompt, …}, answered with bytes
 	Flux1Shape            Shape = "flux-1"            // {prompt, steps?}, answered in JSON
 	Flux2Shape            Shape = "flux-2"            // multipart, answered in JSON
 	TurnShape             Shape = "turn"              // the bytes, or {audio}

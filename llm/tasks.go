@@ -25,11 +25,15 @@ func instructed(task, text string) *chat.Request {
 
 // inWords has a task done by a model that chats: by m's own backends, or else by
 // the model that stands in for m. Every request is answered by the same one, in
-// order, on one bill; m's prices hold, whoever does it.
+// order, on one bill; m's prices hold, whoever does it. A model that names what is
+// in a picture does not chat, so that only its stand-in is asked.
 func (r *Router) inWords(ctx context.Context, m *Model, call Call, requests ...*chat.Request) ([]string, Generated, error) {
 	f := r.fleet.Load()
 	first := attempt{fleet: f, call: call, model: m, pays: m, q: requests[0], more: requests[1:], out: &Generated{Warning: m.Notice()}}
-	attempts := []attempt{first}
+	var attempts []attempt
+	if m.Task != ImageClassification {
+		attempts = append(attempts, first)
+	}
 	if m.StandIn != "" {
 		standIn, err := f.catalogue.Model(m.StandIn)
 		if err != nil {

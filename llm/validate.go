@@ -39,7 +39,7 @@ func (m *Model) Validate(body []byte) error {
 			return err
 		}
 		if count += values(instance[name]); count > MaxValues {
-			return badInput("the body holds more than %d values; send less in one call", MaxValues)
+			return tooMany()
 		}
 	}
 	compiled, err := schemas()[m.Input].compiled()
@@ -77,11 +77,67 @@ func plain(name string, raw json.RawMessage) (any, error) {
 		_, err := ByteList("/"+name, raw)
 		return []any{}, err
 	}
+	if inner := nestedFiles[name]; inner != "" && chat.TypeOf(raw) == "object" {
+		return plainFile(name, inner, raw)
+	}
+	if separators(raw) > MaxValues { // each would take up more memory than it takes in the body
+		return nil, tooMany()
+	}
 	var v any
 	if err := json.Unmarshal(raw, &v); err != nil {
 		return nil, badInput("'/%s' holds a number that is too large", chat.Short(json.RawMessage(name))).Because(err)
 	}
 	return v, nil
+}
+
+// tooMany is the fault of a body with more values than are looked at.
+func tooMany() error {
+	return badInput("the body holds more than %d values; send less in one call", MaxValues)
+}
+
+// plainFile decodes an object that has a file in it as a list of its bytes, which
+// are looked at without a schema.
+func plainFile(name, inner string, raw json.RawMessage) (any, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return nil, badInput("'/%s' is not JSON", name).Because(err)
+	}
+	var file any
+	if list := fields[inner]; chat.TypeOf(list) == "array" {
+		if _, err := ByteList("/"+name+"/"+inner, list); err != nil {
+			return nil, err
+		}
+		delete(fields, inner)
+		file = []any{}
+	}
+	instance := map[string]any{}
+	for key, value := range fields {
+		v, err := plain(key, value)
+		if err != nil {
+			return nil, err
+		}
+		instance[key] = v
+	}
+	if file != nil {
+		instance[inner] = file
+	}
+	return instance, nil
+}
+
+// separators counts the commas between the values of valid JSON, those within them included.
+func separators(raw json.RawMessage) int {
+	count, inText := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch b := raw[i]; {
+		case b == '"':
+			inText = !inText
+		case b == '\\':
+			i++ // what follows is no end of a text
+		case b == ',' && !inText:
+			count++
+		}
+	}
+	return count
 }
 
 // values counts a value and those within it.
