@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/url"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"nearside/fault"
+	"nearside/llm/backend"
 )
 
 // call is one request on its way through the server. It is also the context of
@@ -41,9 +41,9 @@ type call struct {
 	warnings []string // those of them that go into the header too
 	started  time.Time
 	status   int
-	holding  bool // a slot of the gate
-	queued   bool // the gate was passed once
-	flowing  bool // the reply is a stream that outlives the handler
+	holding  atomic.Bool // a slot of the gate
+	queued   bool        // the gate was passed once
+	flowing  bool        // the reply is a stream that outlives the handler
 	fault    *fault.Error
 }
 
@@ -63,8 +63,7 @@ func (s *Server) serve(f *fiber.Ctx) {
 func (s *Server) answer(c *call) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.metrics.panics.Inc()
-			s.log.Error("a handler panicked", "request", c.id, "route", c.pattern(), "panic", r, "stack", string(debug.Stack()))
+			c.panicked("a handler", r)
 			if !c.flowing {
 				c.fail(fault.New(fault.Internal, "panic"))
 			}
@@ -128,6 +127,7 @@ func (s *Server) newCall(f *fiber.Ctx) *call {
 		c.query, _ = url.ParseQuery(query)
 	}
 	c.Context, c.cancel = context.WithCancelCause(s.base)
+	c.Context = backend.Outside(c.Context, c.elsewhere)
 	c.incoming = newBody(c, request)
 	c.setHeader("nearside-request-id", c.id)
 	c.setHeader("cf-ray", ray)
@@ -250,20 +250,20 @@ func (c *call) enter() error {
 	if err := c.server.gate.enter(c); err != nil {
 		return err
 	}
-	c.holding, c.queued = true, true
+	c.holding.Store(true)
+	c.queued = true
 	return nil
 }
 
 func (c *call) leave() {
-	if c.holding {
-		c.holding = false
+	if c.holding.CompareAndSwap(true, false) {
 		c.server.gate.leave()
 	}
 }
 
 // awaitClient runs wait, which waits for the network, without holding a slot.
 func (c *call) awaitClient(wait func()) error {
-	held := c.holding
+	held := c.holding.Load()
 	c.leave()
 	wait()
 	if !held {
@@ -272,6 +272,12 @@ func (c *call) awaitClient(wait func()) error {
 	if err := c.server.gate.again(c); err != nil {
 		return err
 	}
-	c.holding = true
+	c.holding.Store(true)
 	return nil
+}
+
+// elsewhere runs work that a model server does, without holding a slot.
+func (c *call) elsewhere(work func()) {
+	// Without a slot again the call has ended, which whatever comes next will notice.
+	_ = c.awaitClient(work)
 }

@@ -25,3 +25,21 @@ func RejectIfBusy(ctx context.Context) context.Context {
 }
 
 func rejectsIfBusy(ctx context.Context) bool { return ctx.Value(rejecting{}) != nil }
+
+type outside struct{}
+
+// Outside returns a context whose calls to backends run within around, which must
+// call work once, before it returns: what the caller holds for work of this program
+// it can let go meanwhile.
+func Outside(ctx context.Context, around func(work func())) context.Context {
+	return context.WithValue(ctx, outside{}, around)
+}
+
+// whileOutside does the work of a backend as the context says.
+func whileOutside(ctx context.Context, work func()) {
+	if around, ok := ctx.Value(outside{}).(func(func())); ok {
+		around(work)
+		return
+	}
+	work()
+}

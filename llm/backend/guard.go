@@ -133,6 +133,11 @@ func (g *Guard) Close() error {
 
 // call has a model asked when it is the call's turn.
 func (g *Guard) call(ctx context.Context, model string, do func(context.Context, *watch) error) (err error) {
+	whileOutside(ctx, func() { err = g.inTurn(ctx, model, do) })
+	return err
+}
+
+func (g *Guard) inTurn(ctx context.Context, model string, do func(context.Context, *watch) error) (err error) {
 	leave, err := g.enter(model)
 	if err != nil {
 		return err
