@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"index/local/vek":   {},
 	"ingest":            {"bulk", "client", "fault", "numjson"},
 	"llm":               {"embed", "fault", "llm"},
+	"llm/gateway":       {"disk", "fault", "llm/neuron"},
 	"llm/neuron":        {"disk", "fault", "llm/neuron"},
 	"measure":           {"embed", "fault", "index"},
 	"measure/ann":       {"disk", "fault", "index"},

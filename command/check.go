@@ -17,6 +17,7 @@ import (
 	"nearside/disk"
 	"nearside/fault"
 	"nearside/index/local"
+	"nearside/llm/gateway"
 	"nearside/llm/neuron"
 	"nearside/vectorize"
 )
@@ -72,7 +73,7 @@ anything is wrong; "nearside salvage" saves what can be read of a damaged index.
 	return cmd
 }
 
-// check examines the catalogue and the ledger, then every index.
+// check examines the catalogue, the ledger and the logs of AI gateways, then every index.
 func check(ctx context.Context, data string) (report checkReport, err error) {
 	report = checkReport{Data: data, Findings: []checkFinding{}}
 	dir, err := openExisting(data)
@@ -87,12 +88,14 @@ func check(ctx context.Context, data string) (report checkReport, err error) {
 	for _, f := range found {
 		report.Findings = append(report.Findings, checkFinding{Finding: f})
 	}
-	spoilt, err := neuron.Check(ctx, dir)
-	if err != nil {
-		return report, err
-	}
-	for _, f := range spoilt {
-		report.Findings = append(report.Findings, checkFinding{Finding: f})
+	for _, examine := range []func(context.Context, *disk.Dir) ([]disk.Finding, error){neuron.Check, gateway.CheckLogs} {
+		spoilt, err := examine(ctx, dir)
+		if err != nil {
+			return report, err
+		}
+		for _, f := range spoilt {
+			report.Findings = append(report.Findings, checkFinding{Finding: f})
+		}
 	}
 	var indexes []catalog.Index
 	if len(found) == 0 {

@@ -14,6 +14,7 @@ import (
 	"nearside/index/local"
 	"nearside/llm"
 	"nearside/llm/backend"
+	"nearside/llm/gateway"
 	"nearside/llm/neuron"
 	"nearside/rag"
 	"nearside/server"
@@ -33,6 +34,7 @@ type house struct {
 	engine    *local.Engine
 	vectorize *vectorize.Service
 	ledger    *neuron.Ledger
+	gateway   *gateway.Logs
 	backends  backends
 	models    *llm.Router
 	texts     *rag.Service
@@ -79,6 +81,9 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	if h.ledger, err = neuron.Open(h.dir, neuron.Options{PerDay: o.perDay}); err != nil {
 		return h, err
 	}
+	if h.gateway, err = gateway.OpenLogs(h.dir, gateway.LogOptions{}); err != nil {
+		return h, err
+	}
 	err = h.readModels(func(c *llm.Catalogue, list []backend.Backend) (err error) {
 		h.models, err = llm.NewRouter(llm.Options{
 			Catalogue: c, Embedders: o.embedders, Backends: list, Pins: rag.Pins{Catalog: h.catalog}, Ledger: h.ledger,
@@ -111,7 +116,7 @@ func (h *house) reload() error { return h.readModels(h.models.Swap) }
 
 // parts is what a server needs of the house.
 func (h *house) parts() server.Parts {
-	return server.Parts{Keys: h.catalog, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Texts: h.texts}
+	return server.Parts{Keys: h.catalog, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Gateway: h.gateway, Texts: h.texts}
 }
 
 // Close closes everything, the innermost first.
@@ -119,6 +124,9 @@ func (h *house) Close() error {
 	errs := []error{h.backends.Close()}
 	if h.engine != nil {
 		errs = append(errs, h.engine.Close())
+	}
+	if h.gateway != nil {
+		errs = append(errs, h.gateway.Close())
 	}
 	if h.ledger != nil {
 		errs = append(errs, h.ledger.Close())

@@ -26,30 +26,36 @@ type run struct {
 	call    llm.Call
 	model   *llm.Model
 	started time.Time
-	body    []byte // the model's input: JSON, or bytes of another media type
-	kind    string // the media type of the body, typeJSON or what the bytes are
+	body    []byte     // the model's input: JSON, or bytes of another content type
+	kind    string     // the content type of the body, typeJSON or what the bytes are
+	beside  url.Values // further inputs, where the body is bytes
 }
 
 // doer has a model do what its task is, and returns what came of it. A call that
 // fails may have cost something all the same: what it cost is in the outcome.
 type doer func(ctx context.Context, s *Server, r run) (outcome, error)
 
-// doers says which tasks are served on …/ai/run, and by what.
+// doers says by what each task is done on …/ai/run that a model can be served for.
 var doers = map[llm.Task]doer{
 	llm.Embeddings:     runEmbedding,
 	llm.TextGeneration: runGeneration,
 	llm.Summarization:  runSummary,
 	llm.Translation:    runTranslation,
 	llm.Classification: runClassification,
+
+	llm.ImageToText:         runLooking,
+	llm.ImageClassification: runLabelling,
+	llm.SpeechRecognition:   runTranscription,
+	llm.TextToSpeech:        runSpeech,
+	llm.TextToImage:         runPainting,
 }
 
 // infer has a model answer. It is what every way to …/ai/run ends in.
 func (s *Server) infer(ctx context.Context, r run) (outcome, error) {
-	do := doers[r.model.Task]
-	if do == nil {
-		return outcome{}, notBuilt("%s is a model for %s, which nearside does not serve", r.model.ID, r.model.Task)
+	if err := r.model.Unserved(); err != nil {
+		return outcome{}, err
 	}
-	out, err := do(ctx, s, r)
+	out, err := doers[r.model.Task](ctx, s, r)
 	return out, inferenceError(err, r.call.ID)
 }
 
@@ -59,11 +65,14 @@ func runModel(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
-	if r.model.Task != llm.Embeddings && r.model.Input != llm.RerankShape {
-		c.leave() // the work is done elsewhere; this server's slots are for its own
-	}
-	out, err := s.infer(c, r)
-	return c.deliver(out, err, inEnvelope)
+	return c.perform(s.errand(r))
+}
+
+// errand is the errand of a call on …/ai/run.
+func (s *Server) errand(r run) errand {
+	return errand{call: r.call, endpoint: "run", input: r.body, kind: r.kind, wrap: inEnvelope,
+		elsewhere: r.model.Task != llm.Embeddings && r.model.Input != llm.RerankShape, // what this program does itself
+		do:        func(ctx context.Context) (outcome, error) { return s.infer(ctx, r) }}
 }
 
 // run reads a call to a model.
@@ -76,17 +85,17 @@ func (c *call) run(model string) (run, error) {
 	if c.queryParam("queueRequest") == "true" {
 		return run{}, notBuilt("nearside has no queue for batches; leave queueRequest out and the call is answered at once")
 	}
-	body, err := c.modelBody()
-	if err != nil {
+	r := run{model: m, started: c.started, beside: c.query}
+	if r.body, r.kind, err = c.modelInput(m); err != nil {
 		return run{}, inferenceError(err, id)
 	}
-	options, err := chat.ParseOptions(body)
+	options, err := r.options()
 	if err != nil {
 		return run{}, inferenceError(err, id)
 	}
 	busy := options.RejectIfBusy || c.queryParam("rejectIfBusy") == "true"
-	call := llm.Call{Payer: c.payer(), ID: id, Model: m.ID, RejectIfBusy: busy, DryRun: options.DryRun}
-	return run{call: call, model: m, started: c.started, body: body, kind: typeJSON}, nil
+	r.call = llm.Call{Payer: c.payer(), ID: id, Model: m.ID, RejectIfBusy: busy, DryRun: options.DryRun}
+	return r, nil
 }
 
 // notBuilt is the fault of something that Cloudflare has and nearside has not.
@@ -110,10 +119,15 @@ func (c *call) modelBody() ([]byte, error) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, fault.For(reasonNoInput, "the body is missing; send the model's input as JSON")
 	}
+	return body, checkInput(body)
+}
+
+// checkInput makes sure that JSON for a model can be parsed safely.
+func checkInput(body []byte) error {
 	if err := checkJSON(body); err != nil {
-		return nil, fault.For(llm.ReasonInput, "AiError: Bad input: Error: %s", err)
+		return fault.For(llm.ReasonInput, "AiError: Bad input: Error: %s", err)
 	}
-	return body, nil
+	return nil
 }
 
 // inferenceError words the refusal of an input as the real service does: with

@@ -7,6 +7,7 @@ import (
 
 	"nearside/llm"
 	"nearside/llm/chat"
+	"nearside/llm/neuron"
 )
 
 // generation is a call for text, read from whichever dialect it came in.
@@ -84,23 +85,23 @@ func (s *Server) generateStream(ctx context.Context, g generation) (outcome, err
 	if failure != nil {
 		return failed(made, failure)
 	}
-	return outcome{made: made, kind: typeSSE, stream: func(c *call, to *flow) error {
-		defer stop()
+	return outcome{made: made, kind: typeSSE, stream: func(c *call, to *flow, earlier neuron.Micro) (llm.Generated, error) {
 		frames := frames{flow: to}
 		frames.send(g.writer.Start(frames.room()))
 		for piece := first; more && frames.err == nil; piece, more = next() {
 			frames.send(g.writer.Piece(frames.room(), piece))
 		}
+		stop() // from here on it is known what was made
 		switch {
 		case frames.err != nil:
-			return frames.err
+			return made, frames.err
 		case failure != nil:
 			_, status, code, message := c.judge(failure)
 			frames.send(g.writer.Fail(frames.room(), chat.Failure{Code: code, Type: openAIType(status), Message: message}))
-			return failure
+			return made, failure
 		}
-		frames.send(g.writer.End(frames.room(), made.End, made.Neurons))
-		return frames.err
+		frames.send(g.writer.End(frames.room(), made.End, made.Neurons+earlier))
+		return made, frames.err
 	}}, nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"nearside/index"
 	"nearside/llm"
 	"nearside/llm/backend"
+	"nearside/llm/gateway"
 	"nearside/llm/neuron"
 	"nearside/llm/neuron/neurontest"
 	"nearside/rag"
@@ -84,8 +85,12 @@ func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Bac
 	if err != nil {
 		t.Fatal(err)
 	}
+	logs, err := gateway.OpenLogs(dir, gateway.LogOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		for _, closing := range []func() error{entries.Close, dir.Close} {
+		for _, closing := range []func() error{logs.Close, entries.Close, dir.Close} {
 			if err := closing(); err != nil {
 				t.Error(err)
 			}
@@ -100,7 +105,7 @@ func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Bac
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Parts{Vectorize: indexes, Models: router, Ledger: ledger, Texts: rag.New(indexes, router, entries)}
+	return Parts{Vectorize: indexes, Models: router, Ledger: ledger, Gateway: logs, Texts: rag.New(indexes, router, entries)}
 }
 
 const (

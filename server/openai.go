@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -102,31 +103,25 @@ type embeddingList struct {
 	Usage  usageObject       `json:"usage"`
 }
 
-// createEmbeddings answers POST …/ai/v1/embeddings and /v1/embeddings.
-func createEmbeddings(s *Server, c *call) error {
-	id := c.reachModel()
-	if err := s.defaultAccount(c); err != nil {
-		return err
-	}
-	body, err := c.modelBody()
-	if err != nil {
-		return err
-	}
+// embedding turns texts into vectors as OpenAI's API does.
+func embedding(s *Server, l letter) (errand, error) {
 	var request embeddingsRequest
-	if err := decodeJSON(body, &request); err != nil {
-		return err
+	if err := decodeJSON(l.body, &request); err != nil {
+		return errand{}, err
 	}
 	texts, err := request.check(s.parts.Models.Catalogue())
 	if err != nil {
-		return err
+		return errand{}, err
 	}
-	call := llm.Call{Payer: c.payer(), ID: id, Model: request.Model, DryRun: request.DryRun, RejectIfBusy: request.Options.RejectIfBusy}
-	embedded, err := s.parts.Models.Embed(c, call, texts)
-	if err != nil {
-		return c.deliver(outcome{}, err, asItIs)
-	}
-	out, err := embeddedAs(request.list(embedded), embedded)
-	return c.deliver(out, err, asItIs)
+	call := llm.Call{Payer: l.payer, ID: l.id, Model: request.Model, DryRun: request.DryRun, RejectIfBusy: request.Options.RejectIfBusy}
+	return errand{call: call, endpoint: "v1/embeddings", input: l.body, kind: typeJSON, wrap: asItIs,
+		do: func(ctx context.Context) (outcome, error) {
+			embedded, err := s.parts.Models.Embed(ctx, call, texts)
+			if err != nil {
+				return outcome{}, err
+			}
+			return embeddedAs(request.list(embedded), embedded)
+		}}, nil
 }
 
 // list puts vectors into the form that was asked for.

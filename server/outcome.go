@@ -14,13 +14,19 @@ import (
 // outcome is what came of a call to a model, before it is put into a reply: the
 // result as it stands in a body, or a stream that makes it.
 type outcome struct {
-	made      llm.Generated                 // who did it, what it used and cost; also of a call that failed
-	kind      string                        // the media type of the result: typeJSON, or what the bytes are
-	result    []byte                        // without an envelope
-	stream    func(c *call, to *flow) error // in place of the result: it comes piece by piece, as kind says
-	remarks   []string                      // for the person behind the client, besides made.Warning
-	truncated int                           // texts that were not read to their end
+	made      llm.Generated // who did it, what it used and cost; also of a call that failed
+	kind      string        // the media type of the result: typeJSON, or what the bytes are
+	result    []byte        // without an envelope
+	stream    streaming     // in place of the result: it comes piece by piece, as kind says
+	earlier   neuron.Micro  // what attempts before a stream cost
+	remarks   []string      // for the person behind the client, besides made.Warning
+	truncated int           // texts that were not read to their end
+	crossing  *crossing     // of the gateway that it came through; nil: none
 }
+
+// streaming writes a result piece by piece. Its end tells what the call cost, with
+// what was spent on it earlier. It returns what was made, without that.
+type streaming func(c *call, to *flow, earlier neuron.Micro) (llm.Generated, error)
 
 // asJSON is the outcome of a call that was answered with an object.
 func asJSON(made llm.Generated, result any) (outcome, error) {
@@ -41,6 +47,7 @@ const (
 
 // deliver writes what came of a call as the reply.
 func (c *call) deliver(out outcome, err error, wrap wrapping) error {
+	c.crossed(out.crossing)
 	var quote *llm.Quote
 	switch {
 	case errors.As(err, &quote):
@@ -54,7 +61,10 @@ func (c *call) deliver(out outcome, err error, wrap wrapping) error {
 	c.madeBy(out)
 	if out.stream != nil {
 		c.allowance()
-		return c.stream(out.kind, func(to *flow) error { return out.stream(c, to) })
+		return c.stream(out.kind, func(to *flow) error {
+			_, err := out.stream(c, to, out.earlier)
+			return err
+		})
 	}
 	c.paid(out.made.Neurons)
 	if wrap == asItIs || out.kind != typeJSON {

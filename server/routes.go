@@ -81,7 +81,7 @@ var routes = []Route{
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/snapshots/{snapshot}/restore", Handle: restoreSnapshot, Scope: admin, Family: nearsideAPI},
 
 	// Workers AI.
-	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/run/{model...}", Handle: runModel, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/run/{model...}", Handle: runModel, Scope: read, Family: workersAI, BodyLimit: maxMediaInput, Reaches: true},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/models/search", Handle: searchModels, Scope: read, Family: workersAI},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/models/schema", Handle: showModelSchema, Scope: read, Family: workersAI},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/tasks/search", Handle: searchTasks, Scope: read, Family: workersAI},
@@ -90,16 +90,16 @@ var routes = []Route{
 	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/finetunes/public", Handle: listFinetunes, Scope: read, Family: workersAI},
 
 	// The OpenAI-compatible half, also for the default account.
-	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/v1/chat/completions", Handle: createChatCompletion, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
-	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/v1/completions", Handle: createCompletion, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
-	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/v1/responses", Handle: createResponse, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
-	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/v1/embeddings", Handle: createEmbeddings, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/v1/chat/completions", Handle: callOpenAI("chat/completions"), Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/v1/completions", Handle: callOpenAI("completions"), Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/v1/responses", Handle: callOpenAI("responses"), Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/v1/embeddings", Handle: callOpenAI("embeddings"), Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/v1/models", Handle: listOpenAIModels, Scope: read, Family: workersAI},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/v1/models/{model...}", Handle: showOpenAIModel, Scope: read, Family: workersAI},
-	{Method: "POST", Path: "/v1/chat/completions", Handle: createChatCompletion, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
-	{Method: "POST", Path: "/v1/completions", Handle: createCompletion, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
-	{Method: "POST", Path: "/v1/responses", Handle: createResponse, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
-	{Method: "POST", Path: "/v1/embeddings", Handle: createEmbeddings, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "POST", Path: "/v1/chat/completions", Handle: callOpenAI("chat/completions"), Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "POST", Path: "/v1/completions", Handle: callOpenAI("completions"), Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "POST", Path: "/v1/responses", Handle: callOpenAI("responses"), Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "POST", Path: "/v1/embeddings", Handle: callOpenAI("embeddings"), Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
 	{Method: "GET", Path: "/v1/models", Handle: listOpenAIModels, Scope: read, Family: workersAI},
 	{Method: "GET", Path: "/v1/models/{model...}", Handle: showOpenAIModel, Scope: read, Family: workersAI},
 

@@ -42,6 +42,7 @@ import (
 
 	"nearside/fault"
 	"nearside/llm"
+	"nearside/llm/gateway"
 	"nearside/llm/neuron"
 	"nearside/rag"
 	"nearside/vectorize"
@@ -54,6 +55,7 @@ type Parts struct {
 	Models    *llm.Router        // what turns texts into vectors
 	Texts     *rag.Service       // texts by their meaning
 	Ledger    *neuron.Ledger     // what was used
+	Gateway   *gateway.Logs      // what went through AI gateways
 	Condition func() Condition   // what /health tells; nil: nothing but that the server is up
 
 	Collectors []prometheus.Collector // what /metrics tells beside the server's own
@@ -68,6 +70,7 @@ type Server struct {
 	app     *fiber.App
 	router  *router
 	gate    *gate
+	cache   *gateway.Cache[outcome]
 	metrics *metrics
 	watch   watch
 
@@ -115,6 +118,7 @@ func listen(config Config, parts Parts, log *slog.Logger, table []Route) (*Serve
 		config: config, exposed: config.exposed(), parts: parts, log: log,
 		router:   newRouter(table),
 		gate:     newGate(config.Work, config.Queue, config.Patience),
+		cache:    gateway.NewCache[outcome](nil),
 		listener: newListener(open, certificate, config),
 		closed:   make(chan struct{}), done: make(chan struct{}),
 	}
