@@ -10,10 +10,10 @@ import (
 
 // TestManyNamespacesCostBytes measures what a namespace costs beside its records.
 func TestManyNamespacesCostBytes(t *testing.T) {
-	const each = 10
+	each := sample(10, 100)
 	spaces := sample(1000, 10_000)
 	heap := func(namespaced bool) int64 {
-		h := openHome(t, nil)
+		h := openHome(t, func(h *home) { h.options.Graph.Off = true }) // a graph is not on the heap
 		x := h.create(t, 1)
 		for from := 0; from < spaces*each; from += 5000 {
 			var list []index.Record
