@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/google/uuid"
 
 	"nearside/fault"
 	"nearside/llm"
-	"nearside/llm/chat"
 	"nearside/llm/neuron"
 )
 

@@ -71,6 +71,15 @@ func (c *call) checkBody() error {
 	return fault.For(reasonContentType, "vectorize.unknown_content_type - %s; expected %s", quoteShort(c.header("Content-Type")), strings.Join(c.route.ContentTypes, ", "))
 }
 
+// narrow lowers the limit to what a part of the route's calls may have.
+func (b *body) narrow(limit int64) error {
+	b.limit = min(b.limit, limit)
+	if b.declared > b.limit {
+		return tooLarge(b.limit, b.declared)
+	}
+	return nil
+}
+
 func tooLarge(limit, declared int64) error {
 	if declared > 0 {
 		return &fault.Error{Kind: fault.TooLarge, Reason: reasonTooLarge, Message: "the body has " + count(declared) + " bytes; this route takes at most " + count(limit) + ". Send it in several requests"}

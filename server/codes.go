@@ -9,6 +9,7 @@ import (
 	"nearside/index/filter"
 	"nearside/llm"
 	"nearside/llm/chat"
+	"nearside/llm/finetune"
 	"nearside/llm/neuron"
 	"nearside/vectorize"
 )
@@ -157,6 +158,7 @@ var reasons = map[fault.Reason]meaning{
 	llm.ReasonModel:     {400, 5007},
 	llm.ReasonTask:      {400, 5007},
 	llm.ReasonInput:     {400, 5006},
+	llm.ReasonBase64:    {400, 5004},
 	llm.ReasonNoBackend: {503, 7009},
 	llm.ReasonPinned:    {409, 10409},
 	llm.ReasonBusy:      {429, 3040},
@@ -165,6 +167,13 @@ var reasons = map[fault.Reason]meaning{
 	llm.ReasonRefused:   {400, 5006},
 	llm.ReasonUnable:    {501, 10501},
 	llm.ReasonLoRA:      {405, 5005},
+
+	finetune.ReasonModel:      {400, 1000},
+	finetune.ReasonUnknown:    {404, 10404},
+	finetune.ReasonIncomplete: {400, 3039},
+	finetune.ReasonAsset:      {400, 5006},
+	reasonNoForm:              {400, 3003},
+
 	chat.ReasonJSONMode: {400, 5024}, // seen; not in Cloudflare's table
 	chat.ReasonToolCall: {503, 7009},
 	reasonNoInput:       {400, 3003},

@@ -87,7 +87,10 @@ var routes = []Route{
 	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/tasks/search", Handle: searchTasks, Scope: read, Family: workersAI},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/authors/search", Handle: searchAuthors, Scope: read, Family: workersAI},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/finetunes", Handle: listFinetunes, Scope: read, Family: workersAI},
-	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/finetunes/public", Handle: listFinetunes, Scope: read, Family: workersAI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/finetunes", Handle: createFinetune, Scope: write, Family: workersAI, BodyLimit: maxSmall},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/finetunes/public", Handle: listPublicFinetunes, Scope: read, Family: workersAI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/finetunes/{finetune}/finetune-assets", Handle: uploadFinetune, Scope: write, Family: workersAI, BodyLimit: maxFinetuneAsset, Bulk: true},
+	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/finetunes/{finetune}", Handle: removeFinetune, Scope: write, Family: nearsideAPI},
 
 	// The OpenAI-compatible half, also for the default account.
 	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/v1/chat/completions", Handle: callOpenAI("chat/completions"), Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
