@@ -1,0 +1,194 @@
+//go:build unix
+
+package command_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"nearside/client"
+	"nearside/llm/backend/backendtest"
+	"nearside/llm/chat"
+)
+
+// catalogueOfClients has Cloudflare's models answered by a real Ollama, through both of
+// its APIs, and by servers of the tests where the content matters. What each says
+// stands in testdata/clients/house.mjs.
+const catalogueOfClients = `backends:
+  - {name: here, kind: ollama, url: %[1]q}
+  - {name: v1, kind: openai, url: "%[1]s/v1"}
+  - {name: thinker, kind: openai, url: "%[2]s/v1"}
+  - {name: eyes, kind: openai, url: "%[3]s/v1"}
+  - {name: caller, kind: openai, url: "%[4]s/v1"}
+  - {name: judge, kind: openai, url: "%[5]s/v1"}
+models:
+  - {id: "@cf/meta/llama-3.3-70b-instruct-fp8-fast", backends: [{kind: here, model: talker}]}
+  - {id: "@cf/zai-org/glm-4.7-flash", backends: [{kind: v1, model: talker-too}]}
+  - {id: "@cf/facebook/bart-large-cnn", backends: [{kind: here, model: talker}]}
+  - {id: "@cf/meta/m2m100-1.2b", backends: [{kind: v1, model: talker-too}]}
+  - {id: "@cf/qwen/qwen3-30b-a3b-fp8", backends: [{kind: thinker, model: chat}]}
+  - {id: "@cf/meta/llama-3.2-11b-vision-instruct", backends: [{kind: eyes, model: chat}]}
+  - {id: "@cf/ibm-granite/granite-4.0-h-micro", backends: [{kind: caller, model: chat}]}
+  - {id: "@cf/google/gemma-4-26b-a4b-it", backends: [{kind: caller, model: chat}]}
+  - {id: "@cf/huggingface/distilbert-sst-2-int8", backends: [{kind: judge, model: chat}]}
+  - {id: "@cf/baai/bge-reranker-base", backends: [{kind: judge, model: chat}]}
+`
+
+var writeTable = flag.Bool("table", false, "write the table of what real clients do into docs/models.md")
+
+// house is nearside before the servers of catalogueOfClients.
+type house struct {
+	api  *client.Client
+	eyes *backendtest.Server
+}
+
+func openHouse(t *testing.T) house {
+	t.Helper()
+	ollama := startOllama(t)
+	ollama.createTalker("talker", sky)
+	again := sky
+	again.Call = []string{`{"name": "weather", `, `"parameters": `, `{"city": "Oslo"}}`} // another file: of one, Ollama loads another size of context anew each time
+	ollama.createTalker("talker-too", again)
+	saying := func(a backendtest.Answer) *backendtest.Server {
+		s := backendtest.New(t)
+		s.Answer(a)
+		return s
+	}
+	thinker := saying(backendtest.Answer{Reasoning: []string{"Let me", " see."}, Pieces: []string{"It is", " blue."}})
+	eyes := saying(backendtest.Answer{Pieces: []string{"A red", " dot."}})
+	caller := saying(backendtest.Answer{Tools: []chat.ToolCall{
+		{ID: "c1", Name: "weather", Arguments: json.RawMessage(`{"city":"Oslo"}`)},
+		{ID: "c2", Name: "time", Arguments: json.RawMessage(`{"city":"Bergen"}`)},
+	}})
+	judge := saying(backendtest.Answer{Pieces: []string{`{"NEGATIVE":0.75,`, `"POSITIVE":0.25}`}})
+	data := t.TempDir()
+	catalogue := fmt.Appendf(nil, catalogueOfClients, ollama.url(), thinker.URL, eyes.URL, caller.URL, judge.URL)
+	if err := os.WriteFile(filepath.Join(data, "models.yaml"), catalogue, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return house{start(t, data, "--ollama", "off").ready(), eyes}
+}
+
+// aiScripts are the clients whose calls to models are in the table, in its order.
+var aiScripts = [][]string{
+	{"node", "openai.mjs"},
+	{"python3", "openai_sdk.py"},
+	{"node", "cloudflare_ai.mjs", "cloudflare"},
+	{"node", "cloudflare_ai.mjs", "cloudflare-5"},
+	{"node", "cloudflare_ai.mjs", "cloudflare-4"},
+	{"python3", "cloudflare_ai.py"},
+	{"node", "workers_ai_provider.mjs", "binding"},
+	{"node", "workers_ai_provider.mjs", "rest"},
+	{"node", "langchain.mjs"},
+}
+
+// aiTasks are the rows of the table. A script names them as they stand here.
+var aiTasks = []string{
+	"text", "text, streamed", "text from a prompt", "tools and their results", "tools, streamed", "JSON mode",
+	"thoughts apart from the answer", "pictures in messages",
+	"embeddings", "reranking", "text classification", "summarization", "translation",
+	"responses", "responses, streamed",
+	"list of models", "schemas of models", "price in neurons", "errors with code and words",
+}
+
+// seenClient is what a script reports of a client.
+type seenClient struct {
+	Client string // with its version
+	Worked []string
+}
+
+// TestRealClientsDoEveryTask has real clients do what each can, and holds the table
+// in docs/models.md against what was seen; -table writes it.
+func TestRealClientsDoEveryTask(t *testing.T) {
+	clientsDir(t)
+	house := openHouse(t)
+	var seen []seenClient
+	for _, script := range aiScripts {
+		t.Run(strings.Join(script[1:], " "), func(t *testing.T) {
+			seen = append(seen, reported(t, runScript(t, house.api, script[0], script[1:]...)))
+		})
+	}
+	for _, body := range house.eyes.Asked("/v1/chat/completions") {
+		if !strings.Contains(string(body), "data:image/png;base64,iVBORw0KGgo") {
+			t.Errorf("a picture did not arrive: %s", body)
+		}
+	}
+	if !t.Failed() && len(seen) == len(aiScripts) { // not with -run of a part
+		checkTable(t, seen)
+	}
+}
+
+// reported reads the last line that a script printed.
+func reported(t *testing.T, out string) (seen seenClient) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &seen); err != nil {
+		t.Fatalf("%v; the script printed\n%s", err, out)
+	}
+	for _, task := range seen.Worked {
+		if !slices.Contains(aiTasks, task) {
+			t.Errorf("%s did %q, which is no row of the table", seen.Client, task)
+		}
+	}
+	return seen
+}
+
+// The table stands in the document between two lines.
+const (
+	tableDocument = "../docs/models.md"
+	tableBegin    = "<!-- seen in TestRealClientsDoEveryTask -->\n"
+	tableEnd      = "<!-- end -->\n"
+)
+
+// checkTable compares the table in the document with what was seen, and writes it with -table.
+func checkTable(t *testing.T, seen []seenClient) {
+	t.Helper()
+	raw, err := os.ReadFile(tableDocument)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, begun := strings.Cut(string(raw), tableBegin)
+	got, after, ended := strings.Cut(rest, tableEnd)
+	if !begun || !ended {
+		t.Fatalf("%s has no table between %q and %q", tableDocument, tableBegin, tableEnd)
+	}
+	want := table(seen)
+	if got == want {
+		return
+	}
+	if !*writeTable {
+		t.Errorf("the table in %s is not what was seen; run this test with -table to write it:\n%s", tableDocument, want)
+		return
+	}
+	if err := os.WriteFile(tableDocument, []byte(before+tableBegin+want+tableEnd+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// table is task × client, in Markdown.
+func table(seen []seenClient) string {
+	var b strings.Builder
+	b.WriteString("| |")
+	for _, c := range seen {
+		fmt.Fprintf(&b, " %s |", c.Client)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(seen)) + "\n")
+	for _, task := range aiTasks {
+		fmt.Fprintf(&b, "| %s |", task)
+		for _, c := range seen {
+			cell := "–"
+			if slices.Contains(c.Worked, task) {
+				cell = "yes"
+			}
+			fmt.Fprintf(&b, " %s |", cell)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}

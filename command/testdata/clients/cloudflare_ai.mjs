@@ -1,0 +1,120 @@
+// Models through Cloudflare's SDK for JavaScript.
+// usage: node cloudflare_ai.mjs PACKAGE
+import assert from "node:assert/strict";
+import * as house from "./house.mjs";
+
+const [packageName] = process.argv.slice(2);
+const { default: Cloudflare } = await import(packageName);
+const { works, talker, said, question: messages } = house;
+const cf = new Cloudflare({ apiToken: "local", maxRetries: 0 });
+const account_id = "local";
+const run = (model, input) => cf.ai.run(model, { account_id, ...input });
+// A stream cannot be read but from the reply itself.
+const streamed = async (model, input) => house.frames((await run(model, { ...input, stream: true }).asResponse()).body);
+
+await works("text", async () => {
+  const native = await run(talker, { messages });
+  assert.equal(native.response, said);
+  assert.equal(native.usage.completion_tokens, house.tokens);
+  const [choice] = (await run(house.completer, { messages })).choices;
+  assert.equal(choice.message.content, said);
+  assert.equal(choice.finish_reason, "stop");
+});
+
+await works("text from a prompt", async () => {
+  assert.equal((await run(talker, { prompt: "The colour of the sky:", max_tokens: 3 })).response, "The sky is");
+});
+
+await works("text, streamed", async () => {
+  const native = await streamed(talker, { messages });
+  assert.equal(native.pop(), "[DONE]");
+  const objects = native.map((frame) => JSON.parse(frame));
+  assert.equal(objects.map((o) => o.response).join(""), said);
+  assert.equal(objects.pop().usage.completion_tokens, house.tokens);
+  const complete = await streamed(house.completer, { messages });
+  assert.equal(complete.pop(), "[DONE]");
+  assert.equal(complete.map((frame) => JSON.parse(frame).choices?.[0]?.delta?.content ?? "").join(""), said);
+});
+
+await works("tools and their results", async () => {
+  const asked = [{ role: "user", content: "Is it warm in Oslo?" }];
+  const called = await run(talker, { messages: asked, tools: [house.weather] });
+  assert.deepEqual(called.tool_calls, [{ name: "weather", arguments: { city: "Oslo" } }]);
+  const answered = [...asked, { role: "assistant", content: "", tool_calls: called.tool_calls }, { role: "tool", name: "weather", content: "12 degrees" }];
+  assert.equal((await run(talker, { messages: answered, tools: [house.weather] })).response, said);
+
+  const { message } = (await run(house.completer, { messages: asked, tools: [{ type: "function", function: house.weather }] })).choices[0];
+  const [call] = message.tool_calls;
+  assert.deepEqual(JSON.parse(call.function.arguments), { city: "Oslo" });
+  const result = { role: "tool", tool_call_id: call.id, content: "12 degrees" };
+  assert.equal((await run(house.completer, { messages: [...asked, message, result], tools: [{ type: "function", function: house.weather }] })).choices[0].message.content, said);
+});
+
+await works("tools, streamed", async () => {
+  const calls = (await streamed(talker, { messages, tools: [house.weather] })).slice(0, -1).flatMap((frame) => JSON.parse(frame).tool_calls ?? []);
+  assert.deepEqual([calls[0].name, calls[0].arguments], ["weather", { city: "Oslo" }]);
+});
+
+await works("JSON mode", async () => {
+  const response_format = { type: "json_schema", json_schema: house.jsonSchema };
+  assert.deepEqual((await run(talker, { messages, response_format })).response, house.json);
+  assert.deepEqual(JSON.parse((await run(house.completer, { messages, response_format })).choices[0].message.content), house.json);
+});
+
+await works("thoughts apart from the answer", async () => {
+  const { message } = (await run(house.thinker, { messages })).choices[0];
+  assert.deepEqual([message.reasoning_content, message.content], [house.thought.reasoning, house.thought.said]);
+});
+
+await works("pictures in messages", async () => {
+  const content = [{ type: "text", text: "What is it?" }, { type: "image_url", image_url: { url: `data:image/png;base64,${house.picture}` } }];
+  assert.equal((await run(house.eyes, { messages: [{ role: "user", content }] })).response, house.seen);
+});
+
+await works("embeddings", async () => {
+  const { shape, data } = await run(house.encoder, { text: house.texts });
+  assert.deepEqual(shape, [3, 384]);
+  house.near(data);
+});
+
+await works("reranking", async () => {
+  const { response } = await run(house.ranker, { query: house.query, contexts: house.contexts.map((text) => ({ text })), top_k: 2 });
+  assert.deepEqual(response.map((r) => r.id), [1, 2]);
+  assert.ok(response[0].score > response[1].score);
+});
+
+await works("text classification", async () => {
+  assert.deepEqual(await run(house.judge, { text: "It broke on the first day." }), [{ label: "NEGATIVE", score: 0.75 }, { label: "POSITIVE", score: 0.25 }]);
+});
+
+await works("summarization", async () => {
+  assert.deepEqual(await run(house.summarizer, { input_text: "On clear days light is scattered by air, the blue most of all." }), { summary: said.trim() });
+});
+
+await works("translation", async () => {
+  assert.deepEqual(await run(house.translator, { text: "Der Himmel ist blau.", source_lang: "german", target_lang: "english" }), { translated_text: said.trim() });
+});
+
+await works("price in neurons", async () => {
+  const { data, response } = await run(talker, { messages }).withResponse();
+  assert.ok(data.usage.neurons > 0);
+  assert.equal(Number(response.headers.get("cf-ai-neurons")), data.usage.neurons);
+});
+
+await works("list of models", async () => {
+  const ids = new Set();
+  for await (const model of cf.ai.models.list({ account_id })) for (const m of [model].flat()) ids.add(m.name);
+  assert.ok(ids.size > 50 && ids.has(talker) && ids.has(house.encoder), `${ids.size} models`);
+});
+
+await works("schemas of models", async () => {
+  const { input, output } = await cf.ai.models.schema.get({ account_id, model: house.encoder });
+  assert.ok(JSON.stringify(input).includes('"text"') && JSON.stringify(output).includes('"shape"'));
+});
+
+await works("errors with code and words", async () => {
+  const refused = (code, words) => (e) => e.status === 400 && e.errors[0].code === code && e.errors[0].message.includes(words);
+  await assert.rejects(run("@cf/no/model", { prompt: "x" }), refused(5007, "No such model @cf/no/model"));
+  await assert.rejects(run(talker, { prompt: "x", temperature: 9 }), refused(5006, "temperature"));
+});
+house.report(`cloudflare ${house.version(packageName)}`);
