@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"ingest":            {"bulk", "client", "fault", "numjson"},
 	"llm":               {"embed", "fault", "llm"},
 	"llm/gateway":       {"disk", "fault", "llm/neuron"},
+	"llm/finetune":      {"disk", "fault"},
 	"llm/neuron":        {"disk", "fault", "llm/neuron"},
 	"measure":           {"embed", "fault", "index"},
 	"measure/ann":       {"disk", "fault", "index"},

@@ -14,6 +14,7 @@ import (
 	"nearside/index/local"
 	"nearside/llm"
 	"nearside/llm/backend"
+	"nearside/llm/finetune"
 	"nearside/llm/gateway"
 	"nearside/llm/neuron"
 	"nearside/rag"
@@ -35,6 +36,7 @@ type house struct {
 	vectorize *vectorize.Service
 	ledger    *neuron.Ledger
 	gateway   *gateway.Logs
+	finetunes *finetune.Store
 	backends  backends
 	models    *llm.Router
 	texts     *rag.Service
@@ -84,9 +86,12 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	if h.gateway, err = gateway.OpenLogs(h.dir, gateway.LogOptions{}); err != nil {
 		return h, err
 	}
+	if h.finetunes, err = finetune.Open(h.dir, time.Now); err != nil {
+		return h, err
+	}
 	err = h.readModels(func(c *llm.Catalogue, list []backend.Backend) (err error) {
 		h.models, err = llm.NewRouter(llm.Options{
-			Catalogue: c, Embedders: o.embedders, Backends: list, Pins: rag.Pins{Catalog: h.catalog}, Ledger: h.ledger,
+			Catalogue: c, Embedders: o.embedders, Backends: list, Pins: rag.Pins{Catalog: h.catalog}, Ledger: h.ledger, Finetunes: h.finetunes,
 		})
 		return err
 	})
@@ -116,7 +121,7 @@ func (h *house) reload() error { return h.readModels(h.models.Swap) }
 
 // parts is what a server needs of the house.
 func (h *house) parts() server.Parts {
-	return server.Parts{Keys: h.catalog, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Gateway: h.gateway, Texts: h.texts}
+	return server.Parts{Keys: h.catalog, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Gateway: h.gateway, Finetunes: h.finetunes, Texts: h.texts}
 }
 
 // Close closes everything, the innermost first.
@@ -124,6 +129,9 @@ func (h *house) Close() error {
 	errs := []error{h.backends.Close()}
 	if h.engine != nil {
 		errs = append(errs, h.engine.Close())
+	}
+	if h.finetunes != nil {
+		errs = append(errs, h.finetunes.Close())
 	}
 	if h.gateway != nil {
 		errs = append(errs, h.gateway.Close())

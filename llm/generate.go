@@ -13,9 +13,6 @@ import (
 	"nearside/llm/neuron"
 )
 
-// ReasonLoRA is a call that wants a fine-tune.
-const ReasonLoRA fault.Reason = "model_lora"
-
 // Call says who asks which model.
 type Call struct {
 	neuron.Payer
@@ -92,7 +89,7 @@ func (r *Router) generate(ctx context.Context, call Call, q *chat.Request, work 
 		return out, err
 	}
 	if q.LoRA != "" {
-		return out, fault.For(ReasonLoRA, "%s has no fine-tunes here, because no backend runs them; leave lora out", m.ID)
+		return out, r.refuseFinetune(ctx, call.Account, m, q.LoRA)
 	}
 	q = bounded(m, q)
 	var attempts []attempt

@@ -54,6 +54,7 @@ type Options struct {
 	Backends  []backend.Backend // model servers, by Name
 	Pins      Pins
 	Ledger    *neuron.Ledger
+	Finetunes Finetunes // nil: none are stored
 }
 
 // Router has models answered. It may be used from any goroutine.
@@ -62,11 +63,12 @@ type Router struct {
 	embedders []embed.Embedder
 	pins      Pins
 	ledger    *neuron.Ledger
+	finetunes Finetunes
 }
 
 // NewRouter returns a router. An embedder that contradicts the catalogue is refused.
 func NewRouter(o Options) (*Router, error) {
-	r := &Router{embedders: o.Embedders, pins: o.Pins, ledger: o.Ledger}
+	r := &Router{embedders: o.Embedders, pins: o.Pins, ledger: o.Ledger, finetunes: o.Finetunes}
 	return r, r.Swap(o.Catalogue, o.Backends)
 }
 

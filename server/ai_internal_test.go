@@ -19,6 +19,7 @@ import (
 	"nearside/index"
 	"nearside/llm"
 	"nearside/llm/backend"
+	"nearside/llm/finetune"
 	"nearside/llm/gateway"
 	"nearside/llm/neuron"
 	"nearside/llm/neuron/neurontest"
@@ -89,8 +90,12 @@ func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Bac
 	if err != nil {
 		t.Fatal(err)
 	}
+	tunes, err := finetune.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		for _, closing := range []func() error{logs.Close, entries.Close, dir.Close} {
+		for _, closing := range []func() error{tunes.Close, logs.Close, entries.Close, dir.Close} {
 			if err := closing(); err != nil {
 				t.Error(err)
 			}
@@ -101,11 +106,11 @@ func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Bac
 		t.Fatal(err)
 	}
 	ledger := neurontest.Open(t, neuron.Options{})
-	router, err := llm.NewRouter(llm.Options{Catalogue: models, Embedders: embedders, Backends: servers, Pins: rag.Pins{Catalog: entries}, Ledger: ledger})
+	router, err := llm.NewRouter(llm.Options{Catalogue: models, Embedders: embedders, Backends: servers, Pins: rag.Pins{Catalog: entries}, Ledger: ledger, Finetunes: tunes})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Parts{Vectorize: indexes, Models: router, Ledger: ledger, Gateway: logs, Texts: rag.New(indexes, router, entries)}
+	return Parts{Vectorize: indexes, Models: router, Ledger: ledger, Finetunes: tunes, Gateway: logs, Texts: rag.New(indexes, router, entries)}
 }
 
 const (

@@ -208,6 +208,3 @@ func searchAuthors(s *Server, c *call) error {
 	}
 	return c.reply(authors)
 }
-
-// listFinetunes answers GET …/ai/finetunes and …/public: there are none, and none can be made.
-func listFinetunes(_ *Server, c *call) error { return c.reply([]struct{}{}) }

@@ -42,6 +42,7 @@ import (
 
 	"nearside/fault"
 	"nearside/llm"
+	"nearside/llm/finetune"
 	"nearside/llm/gateway"
 	"nearside/llm/neuron"
 	"nearside/rag"
@@ -55,6 +56,7 @@ type Parts struct {
 	Models    *llm.Router        // what turns texts into vectors
 	Texts     *rag.Service       // texts by their meaning
 	Ledger    *neuron.Ledger     // what was used
+	Finetunes *finetune.Store    // adapters that people stored
 	Gateway   *gateway.Logs      // what went through AI gateways
 	Condition func() Condition   // what /health tells; nil: nothing but that the server is up
 

@@ -41,7 +41,6 @@ var unbuilt = map[string]string{
 
 // unbuiltAI names the parts of Workers AI that nearside does not have.
 var unbuiltAI = map[string]string{
-	"finetunes":  "fine-tunes",
 	"tomarkdown": "Markdown conversion",
 	"v1":         "OpenAI-compatible API beyond chat, completions, responses, embeddings and models",
 }
