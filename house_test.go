@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"index/local/vek":   {},
 	"ingest":            {"bulk", "client", "fault", "numjson"},
 	"llm":               {"embed", "fault", "llm"},
+	"llm/batch":         {"disk", "fault", "llm"},
 	"llm/gateway":       {"disk", "fault", "llm/neuron"},
 	"llm/finetune":      {"disk", "fault"},
 	"llm/neuron":        {"disk", "fault", "llm/neuron"},
