@@ -70,9 +70,12 @@ func runModel(s *Server, c *call) error {
 
 // errand is the errand of a call on …/ai/run.
 func (s *Server) errand(r run) errand {
-	return errand{call: r.call, endpoint: "run", input: r.body, kind: r.kind, wrap: inEnvelope,
-		elsewhere: r.model.Task != llm.Embeddings && r.model.Input != llm.RerankShape, // what this program does itself
-		do:        func(ctx context.Context) (outcome, error) { return s.infer(ctx, r) }}
+	e := errand{call: r.call, endpoint: "run", input: r.body, kind: r.kind, wrap: inEnvelope,
+		do: func(ctx context.Context) (outcome, error) { return s.infer(ctx, r) }}
+	if r.kind != typeJSON {
+		e.beside = r.beside.Encode()
+	}
+	return e
 }
 
 // run reads a call to a model.

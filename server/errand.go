@@ -11,13 +11,13 @@ import (
 // errand is one thing to be had from a model, whichever API it was asked for
 // through. It may be done several times, or not at all.
 type errand struct {
-	call      llm.Call
-	endpoint  string // the API, and with it the form of the answer: run, v1/embeddings, …
-	input     []byte // all that decides what the answer is, besides the model
-	kind      string // the media type of the input
-	wrap      wrapping
-	elsewhere bool // the work is done by a model server, not by this program
-	do        func(ctx context.Context) (outcome, error)
+	call     llm.Call
+	endpoint string // the API, and with it the form of the answer: run, v1/embeddings, …
+	input    []byte // what decides the answer, besides the model
+	kind     string // the media type of the input
+	beside   string // what decides it too and is not in the input
+	wrap     wrapping
+	do       func(ctx context.Context) (outcome, error)
 }
 
 // letter is the JSON body of a call, with who sent it.
@@ -39,9 +39,6 @@ func (c *call) letter() (letter, error) {
 // perform has an errand done, through a gateway if the caller asks for one, and
 // delivers what comes of it.
 func (c *call) perform(e errand) error {
-	if e.elsewhere {
-		c.leave() // this server's slots are for its own work
-	}
 	o := c.gatewayOptions(e)
 	if e.call.DryRun || !o.Asked() {
 		out, err := e.do(c)

@@ -189,7 +189,7 @@ func (t transit) finish(log gateway.Log, out outcome, err error) {
 func (t transit) input() gateway.Input {
 	e := t.errand
 	return gateway.Input{Account: e.call.Account, Gateway: t.options.Gateway, Endpoint: e.endpoint, Model: e.call.Model,
-		Type: e.kind, Body: e.input, Custom: t.options.CacheKey}
+		Type: e.kind, Body: e.input, Beside: e.beside, Custom: t.options.CacheKey}
 }
 
 // try has the errand done, again if it fails in a way that may pass.

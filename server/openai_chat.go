@@ -49,7 +49,7 @@ func texting(endpoint string, parse func([]byte) (*chat.Request, error), writer 
 		}
 		call := llm.Call{Payer: l.payer, ID: l.id, Model: model, RejectIfBusy: q.Options.RejectIfBusy, DryRun: q.Options.DryRun}
 		head := chat.Head{ID: l.id, Model: model, Created: l.started}
-		return errand{call: call, endpoint: endpoint, input: l.body, kind: typeJSON, wrap: asItIs, elsewhere: true,
+		return errand{call: call, endpoint: endpoint, input: l.body, kind: typeJSON, wrap: asItIs,
 			do: func(ctx context.Context) (outcome, error) {
 				out, err := s.generate(ctx, generation{call, q, writer(head, q)})
 				return out, inferenceError(err, l.id)

@@ -24,6 +24,7 @@ type Input struct {
 	Model            string
 	Type             string // the media type of Body
 	Body             []byte // JSON, or anything else
+	Beside           string // what else is part of the input
 	Custom           string // what the caller has stand for the body; "": nothing
 }
 
@@ -34,14 +35,14 @@ type Key [sha256.Size]byte
 // keys and the gateway's own options do not count. JSON must be UTF-8 without halves
 // of characters, which could not be told apart.
 func (in Input) Key() Key {
-	body, kind := in.Body, "body"
+	body, beside, kind := in.Body, in.Beside, "body"
 	if in.Custom != "" {
-		body, kind = []byte(in.Custom), "key"
+		body, beside, kind = []byte(in.Custom), "", "key"
 	} else if value, err := decode(body); err == nil {
 		body = encode(withoutOptions(value))
 	}
 	hash := sha256.New()
-	for _, part := range [][]byte{[]byte(in.Account), []byte(in.Gateway), []byte(in.Endpoint), []byte(in.Model), []byte(in.Type), []byte(kind), body} {
+	for _, part := range [][]byte{[]byte(in.Account), []byte(in.Gateway), []byte(in.Endpoint), []byte(in.Model), []byte(in.Type), []byte(kind), []byte(beside), body} {
 		var size [8]byte
 		binary.LittleEndian.PutUint64(size[:], uint64(len(part)))
 		hash.Write(size[:])
