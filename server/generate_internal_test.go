@@ -295,47 +295,6 @@ func until(t *testing.T, what string, met func() bool) {
 	}
 }
 
-// Callers that go away leave nothing behind: no reservation, no call in flight,
-// no connection to the model server.
-func TestAbortedStreamsLeaveNothingBehind(t *testing.T) {
-	aborts := 60
-	if testing.Short() {
-		aborts = 10
-	}
-	h, s, parts := modelled(t, Config{})
-	s.ollama.Lie(backendtest.StallMidway)
-	body := `{"prompt":"hello","stream":true}`
-	for range aborts {
-		c := h.dial()
-		fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", home+"/ai/run/"+llama, len(body), body)
-		r := bufio.NewReader(c)
-		for line := ""; !strings.HasPrefix(line, "data:"); {
-			var err error
-			if line, err = r.ReadString('\n'); err != nil {
-				t.Fatal(err)
-			}
-		}
-		c.Close()
-	}
-	until(t, "the calls to end", func() bool {
-		return parts.Ledger.Reservations() == 0 && h.server.watch.size() == 0 && s.ollama.Conns() == 0
-	})
-}
-
-func TestNoPromptAndNoAnswerIsLogged(t *testing.T) {
-	h, s, _ := modelled(t, Config{})
-	s.ollama.Answer(backendtest.Answer{Pieces: []string{"the secret answer"}})
-	h.post(home+"/ai/run/"+llama, `{"prompt":"the secret question"}`).want(t, 200, 0)
-	s.ollama.Lie(backendtest.Status500)
-	s.openai.Lie(backendtest.Status500)
-	if a := h.post(home+"/ai/run/"+llama, `{"prompt":"the secret question"}`); a.status == 200 {
-		t.Errorf("got %d", a.status)
-	}
-	if log := h.log.String(); strings.Contains(log, "secret") {
-		t.Errorf("the log says %s", log)
-	}
-}
-
 func TestEachModelCallsToolsInItsOwnForm(t *testing.T) {
 	calls := backendtest.Answer{Tools: []chat.ToolCall{{Name: "weather", Arguments: json.RawMessage(`{"city":"Oslo"}`)}}}
 	body := `{"messages":[{"role":"user","content":"weather?"}],"tools":[{"name":"weather","parameters":{"type":"object"}}]`
