@@ -68,6 +68,8 @@ func formInJSON(raw json.RawMessage) ([]byte, error) {
 	return llm.File("/multipart/body", raw)
 }
 
+var errNoForm = badPart("the body is no multipart/form-data, or ends before its end")
+
 // parts are the parts of a form by name.
 type parts map[string][]byte
 
@@ -78,7 +80,9 @@ func formParts(form []byte, kind string) (parts, error) {
 	if err != nil || boundary == "" {
 		// Some clients set the content type by hand and forget it; the first line has it.
 		line, _, _ := bytes.Cut(form, []byte("\r\n"))
-		boundary = strings.TrimPrefix(string(line), "--")
+		if boundary = strings.TrimPrefix(string(line), "--"); boundary == string(line) {
+			return nil, errNoForm
+		}
 	}
 	list := parts{}
 	reader := multipart.NewReader(bytes.NewReader(form), boundary)
@@ -88,7 +92,7 @@ func formParts(form []byte, kind string) (parts, error) {
 		case errors.Is(err, io.EOF):
 			return list, nil
 		case err != nil:
-			return nil, badPart("the body is no multipart/form-data, or ends before its end")
+			return nil, errNoForm
 		case count == mostParts:
 			return nil, badPart("the form has more than %d parts", mostParts)
 		}

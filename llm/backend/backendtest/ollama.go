@@ -13,7 +13,11 @@ func ollamaVersion(c *call) { c.reply("application/json", []byte(`{"version":"0.
 func ollamaTags(c *call) {
 	var models []map[string]any
 	for _, m := range c.server.allModels() {
-		models = append(models, map[string]any{"name": m.Name + ":latest", "model": m.Name + ":latest", "digest": m.Digest, "size": 1000})
+		name := m.Name
+		if !strings.Contains(name, ":") {
+			name += ":latest"
+		}
+		models = append(models, map[string]any{"name": name, "model": name, "digest": m.Digest, "size": 1000})
 	}
 	c.reply("application/json", encode(map[string]any{"models": models}))
 }
