@@ -50,6 +50,9 @@ const indexParam = "index"
 // admit finds out who calls and whether the route is open to them.
 func (s *Server) admit(c *call) error {
 	c.account = c.param("account")
+	if openAIResources[c.account] && strings.HasPrefix(c.path, "/v1/") {
+		return noRoute(c.path) // no account, but a part of OpenAI's API
+	}
 	if c.account != "" {
 		if err := checkAccount(c.account); err != nil {
 			return err
@@ -86,11 +89,14 @@ func (s *Server) admit(c *call) error {
 // other machines can reach the server, even after the last one was revoked.
 func (s *Server) keyed() bool { return s.exposed || s.parts.Keys.HasKeys() }
 
-// secret is the API key the client sent, however it sent it.
+// secret is the API key the client sent, however it sent it. Behind an AI gateway
+// the header Authorization may be meant for somebody else.
 func (c *call) secret() string {
-	scheme, token, ok := strings.Cut(strings.TrimSpace(c.header("Authorization")), " ")
-	if ok && strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(token)
+	for _, name := range []string{"cf-aig-authorization", "Authorization"} {
+		scheme, token, ok := strings.Cut(strings.TrimSpace(c.header(name)), " ")
+		if ok && strings.EqualFold(scheme, "Bearer") {
+			return strings.TrimSpace(token)
+		}
 	}
 	return strings.TrimSpace(c.header("X-Auth-Key"))
 }

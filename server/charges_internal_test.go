@@ -28,6 +28,8 @@ const (
 	texts       = `{"model":"` + llama + `","prompt":"why is the sky blue"`
 	responses   = `{"model":"` + gptOSS + `","input":"why is the sky blue"`
 	embeds      = `{"model":"` + bgeM3 + `","input":["a cat","a dog"]}`
+	compat      = `{"model":"workers-ai/` + gptOSS + `",` + hello
+	elsewhere   = `[{"provider":"openai","endpoint":"chat/completions","query":{"model":"gpt-4o"}},{"provider":"workers-ai","endpoint":"` + llama + `","query":{` + hello
 )
 
 // notes makes an index that takes texts.
@@ -46,6 +48,9 @@ var chargeTests = map[string]chargeTest{
 	"POST /v1/completions":                                               {path: "/v1/completions", body: texts + `}`, stream: texts + `,"stream":true}`},
 	"POST /v1/responses":                                                 {path: "/v1/responses", body: responses + `}`, stream: responses + `,"stream":true}`},
 	"POST /v1/embeddings":                                                {path: "/v1/embeddings", body: embeds},
+	"POST /v1/{account}/{gateway}":                                       {path: "/v1/local/mine", body: elsewhere + `}}]`, stream: elsewhere + `,"stream":true}}]`},
+	"POST /v1/{account}/{gateway}/workers-ai/{endpoint...}":              {path: "/v1/local/mine/workers-ai/run/" + llama, body: `{` + hello + `}`, stream: `{` + hello + `,"stream":true}`},
+	"POST /v1/{account}/{gateway}/compat/{endpoint...}":                  {path: "/v1/local/mine/compat/chat/completions", body: compat + `}`, stream: compat + `,"stream":true}`},
 	"POST /client/v4/accounts/{account}/nearside/indexes":                {path: home + "/nearside/indexes", body: `{"name":"notes","model":"` + bgeM3 + `"}`, free: true},
 	"POST /client/v4/accounts/{account}/nearside/indexes/{index}/texts":  {path: home + "/nearside/indexes/notes/texts", body: `{"texts":[{"id":"1","text":"a cat and a dog"}]}`, prepare: notes},
 	"POST /client/v4/accounts/{account}/nearside/indexes/{index}/search": {path: home + "/nearside/indexes/notes/search", body: `{"query":"a cat","topK":1}`, prepare: notes},

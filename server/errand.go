@@ -39,7 +39,7 @@ func (c *call) letter() (letter, error) {
 // perform has an errand done, through a gateway if the caller asks for one, and
 // delivers what comes of it.
 func (c *call) perform(e errand) error {
-	o := c.gatewayOptions(e)
+	o := c.gatewayOptions(e, nil)
 	if e.call.DryRun || !o.Asked() {
 		out, err := e.do(c)
 		return c.deliver(out, err, e.wrap)

@@ -48,12 +48,16 @@ func (c *call) crossed(x *crossing) {
 }
 
 // gatewayOptions are what a call asks of a gateway: in its path, in the body, in
-// the query or in headers. Of two that differ the one named first here holds.
-func (c *call) gatewayOptions(e errand) gateway.Options {
+// headers of the step (nil: there is none), in the query or in its own headers. Of
+// two that differ the one named first here holds.
+func (c *call) gatewayOptions(e errand, ofStep func(header string) string) gateway.Options {
 	var o gateway.Options
 	o.Headers(c.header)
 	o.Headers(c.queryParam)
 	o.Object([]byte(c.queryParam("gateway")))
+	if ofStep != nil {
+		o.Headers(ofStep)
+	}
 	if e.kind == typeJSON && bytes.Contains(e.input, []byte(`"gateway"`)) {
 		var body struct {
 			Options struct {
@@ -73,16 +77,17 @@ func (c *call) gatewayOptions(e errand) gateway.Options {
 
 // transit is the way of an errand through a gateway.
 type transit struct {
-	server  *Server
-	errand  errand
-	options gateway.Options
-	step    int
-	pause   func(ctx context.Context, d time.Duration) error // between attempts
+	server   *Server
+	errand   errand
+	options  gateway.Options
+	provider string
+	step     int
+	pause    func(ctx context.Context, d time.Duration) error // between attempts
 }
 
 // transit sends an errand of the call through a gateway.
 func (c *call) transit(o gateway.Options, e errand) transit {
-	return transit{server: c.server, errand: e, options: o, pause: func(ctx context.Context, d time.Duration) error {
+	return transit{server: c.server, errand: e, options: o, provider: workersAIProvider, pause: func(ctx context.Context, d time.Duration) error {
 		return c.awaitClient(func() { wait(ctx, d) }) // it holds no slot
 	}}
 }
@@ -157,7 +162,7 @@ func (t transit) newLog() gateway.Log {
 	call := t.errand.call
 	log := gateway.Log{
 		ID: t.server.parts.Gateway.NewID(), Account: call.Account, Gateway: t.options.Gateway, Created: time.Now(),
-		Provider: workersAIProvider, Model: call.Model, Path: t.errand.endpoint, Step: t.step,
+		Provider: t.provider, Model: call.Model, Path: t.errand.endpoint, Step: t.step,
 		EventID: t.options.EventID, Metadata: t.options.Metadata,
 		RequestType: t.errand.kind, RequestBytes: len(t.errand.input),
 	}
@@ -238,7 +243,8 @@ func restated(result []byte, neurons neuron.Micro) []byte {
 	return append(with, result[usage+to:]...)
 }
 
-// member is where the value of a key stands in an object; 0, 0 if it does not.
+// member is where the value of a key stands in an object, the last one of equal
+// keys; 0, 0 if it does not.
 func member(object []byte, key string) (from, to int) {
 	decoder := json.NewDecoder(bytes.NewReader(object))
 	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
@@ -251,9 +257,9 @@ func member(object []byte, key string) (from, to int) {
 			return 0, 0
 		}
 		if name == key {
-			end := int(decoder.InputOffset())
-			return end - len(value), end
+			to = int(decoder.InputOffset())
+			from = to - len(value)
 		}
 	}
-	return 0, 0
+	return from, to
 }

@@ -71,6 +71,7 @@ func switchModel(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
+	s.cache.Forget() // vectors of other weights must not come back from there
 	return c.reply(struct {
 		Model string `json:"model"`
 		Was   string `json:"was"`

@@ -106,6 +106,17 @@ var routes = []Route{
 	{Method: "GET", Path: "/v1/models", Handle: listOpenAIModels, Scope: read, Family: workersAI},
 	{Method: "GET", Path: "/v1/models/{model...}", Handle: showOpenAIModel, Scope: read, Family: workersAI},
 
+	// AI Gateway, at the paths of gateway.ai.cloudflare.com, and its logs.
+	{Method: "POST", Path: "/v1/{account}/{gateway}", Handle: callUniversal, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "POST", Path: "/v1/{account}/{gateway}/workers-ai/{endpoint...}", Handle: callProvider(workersAIProvider), Scope: read, Family: workersAI, BodyLimit: maxMediaInput, Reaches: true},
+	{Method: "POST", Path: "/v1/{account}/{gateway}/compat/{endpoint...}", Handle: callProvider(compatProvider), Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai-gateway/gateways", Handle: listGateways, Scope: read},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}", Handle: showGateway, Scope: read},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/logs", Handle: listGatewayLogs, Scope: read},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/logs/{log}", Handle: showGatewayLog, Scope: read},
+	{Method: "PATCH", Path: "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/logs/{log}", Handle: patchGatewayLog, Scope: write, BodyLimit: maxSmall},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai-gateway/gateways/{gateway}/url/{provider}", Handle: showGatewayURL, Scope: read},
+
 	// Records, beyond Cloudflare.
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/query", Handle: queryNearside, Scope: read, Family: nearsideAPI, BodyLimit: maxQuery, ContentTypes: jsonOnly},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/count", Handle: countRecords, Scope: read, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},

@@ -8,7 +8,7 @@ import (
 
 // unbuilt names the Cloudflare APIs below /accounts/{account}/ that nearside does not have.
 var unbuilt = map[string]string{
-	"ai-gateway":        "AI Gateway",
+	"ai-gateway":        "AI Gateway beyond gateways, their URLs and their logs",
 	"ai-search":         "AI Search",
 	"autorag":           "AI Search (AutoRAG)",
 	"browser-rendering": "Browser Rendering",
@@ -45,6 +45,14 @@ var unbuiltAI = map[string]string{
 	"v1":         "OpenAI-compatible API beyond chat, completions, responses, embeddings and models",
 }
 
+// openAIResources are the parts of OpenAI's API that nearside does not have, and
+// whose paths look like those of an AI gateway: /v1/{account}/{gateway}.
+var openAIResources = map[string]bool{
+	"assistants": true, "audio": true, "batches": true, "chat": true, "completions": true, "containers": true, "conversations": true,
+	"embeddings": true, "evals": true, "files": true, "fine_tuning": true, "images": true, "models": true, "moderations": true, "organization": true,
+	"realtime": true, "responses": true, "threads": true, "uploads": true, "vector_stores": true, "videos": true,
+}
+
 // noRoute is the fault of a path no route matches: a Cloudflare API that is not
 // built says so, and everything else is unknown.
 func noRoute(path string) error {
@@ -56,7 +64,11 @@ func noRoute(path string) error {
 }
 
 func unbuiltAt(path string) string {
-	if strings.HasPrefix(path, "/v1/") {
+	if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
+		account, rest, _ := strings.Cut(rest, "/")
+		if strings.Contains(rest, "/") && !openAIResources[account] {
+			return "AI Gateway with other providers than workers-ai and compat"
+		}
 		return "Workers AI " + unbuiltAI["v1"]
 	}
 	rest, ok := strings.CutPrefix(path, "/client/v4/")

@@ -212,7 +212,7 @@ func patchValue(column string, raw json.RawMessage) (any, error) {
 		kept, err := checkedMetadata(raw)
 		return string(kept), err
 	}
-	n, ok := number(text(raw)) // clients send "-1", too
+	n, ok := number(Text(raw)) // clients send "-1", too
 	if column == "score" {
 		if !ok || math.Abs(n) > maxScore {
 			return nil, fault.For(ReasonPatch, "score is %.40s; send a number from -%.0f to %.0f, or null", raw, maxScore, maxScore)

@@ -102,7 +102,7 @@ func (o *Options) Object(raw json.RawMessage) {
 		maps.Copy(fields, retries) // they have names of their own
 	}
 	for _, x := range options {
-		if value := text(fields[x.field]); value != "" {
+		if value := Text(fields[x.field]); value != "" {
 			o.asked = true
 			x.set(o, value)
 		}
@@ -132,8 +132,8 @@ func (o *Options) TTL() time.Duration {
 	return 0
 }
 
-// text returns a string, a number, a truth value or an object as a header has it.
-func text(raw json.RawMessage) string {
+// Text returns a string, a number, a truth value or an object as a header has it.
+func Text(raw json.RawMessage) string {
 	var s string
 	switch {
 	case len(raw) == 0 || string(raw) == "null":
