@@ -27,6 +27,7 @@ const catalogueOfClients = `backends:
   - {name: eyes, kind: openai, url: "%[3]s/v1"}
   - {name: caller, kind: openai, url: "%[4]s/v1"}
   - {name: judge, kind: openai, url: "%[5]s/v1"}
+  - {name: labeller, kind: openai, url: "%[6]s/v1"}
 models:
   - {id: "@cf/meta/llama-3.3-70b-instruct-fp8-fast", backends: [{kind: here, model: talker}]}
   - {id: "@cf/zai-org/glm-4.7-flash", backends: [{kind: v1, model: talker-too}]}
@@ -38,6 +39,16 @@ models:
   - {id: "@cf/google/gemma-4-26b-a4b-it", backends: [{kind: caller, model: chat}]}
   - {id: "@cf/huggingface/distilbert-sst-2-int8", backends: [{kind: judge, model: chat}]}
   - {id: "@cf/baai/bge-reranker-base", backends: [{kind: judge, model: chat}]}
+  - {id: "@cf/llava-hf/llava-1.5-7b-hf", backends: [{kind: eyes, model: chat}]}
+  - {id: "@cf/microsoft/resnet-50", stand_in: "@cf/google/gemma-3-12b-it"}
+  - {id: "@cf/google/gemma-3-12b-it", backends: [{kind: labeller, model: chat}]}
+  - {id: "@cf/openai/whisper", backends: [{kind: judge, model: chat}]}
+  - {id: "@cf/openai/whisper-large-v3-turbo", backends: [{kind: judge, model: chat}]}
+  - {id: "@cf/deepgram/nova-3", backends: [{kind: judge, model: chat}]}
+  - {id: "@cf/deepgram/aura-1", backends: [{kind: judge, model: chat}]}
+  - {id: "@cf/myshell-ai/melotts", backends: [{kind: judge, model: chat}]}
+  - {id: "@cf/stabilityai/stable-diffusion-xl-base-1.0", backends: [{kind: judge, model: chat}]}
+  - {id: "@cf/black-forest-labs/flux-1-schnell", backends: [{kind: judge, model: chat}]}
 `
 
 var writeTable = flag.Bool("table", false, "write the table of what real clients do into docs/models.md")
@@ -67,8 +78,9 @@ func openHouse(t *testing.T) house {
 		{ID: "c2", Name: "time", Arguments: json.RawMessage(`{"city":"Bergen"}`)},
 	}})
 	judge := saying(backendtest.Answer{Pieces: []string{`{"NEGATIVE":0.75,`, `"POSITIVE":0.25}`}})
+	labeller := saying(backendtest.Answer{Pieces: []string{`{"labels":[{"label":"red dot","score":0.75},`, `{"label":"pixel","score":0.25}]}`}})
 	data := t.TempDir()
-	catalogue := fmt.Appendf(nil, catalogueOfClients, ollama.url(), thinker.URL, eyes.URL, caller.URL, judge.URL)
+	catalogue := fmt.Appendf(nil, catalogueOfClients, ollama.url(), thinker.URL, eyes.URL, caller.URL, judge.URL, labeller.URL)
 	if err := os.WriteFile(filepath.Join(data, "models.yaml"), catalogue, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +105,7 @@ var aiTasks = []string{
 	"text", "text, streamed", "text from a prompt", "tools and their results", "tools, streamed", "JSON mode",
 	"thoughts apart from the answer", "pictures in messages",
 	"embeddings", "reranking", "text classification", "summarization", "translation",
+	"image to text", "image classification", "speech to text", "text to speech", "text to image",
 	"responses", "responses, streamed",
 	"list of models", "schemas of models", "price in neurons", "errors with code and words",
 }

@@ -95,6 +95,38 @@ await works("translation", async () => {
   assert.deepEqual(await run(house.translator, { text: "Der Himmel ist blau.", source_lang: "german", target_lang: "english" }), { translated_text: said.trim() });
 });
 
+await works("image to text", async () => {
+  assert.deepEqual(await run(house.looker, { image: [...house.pictureBytes], prompt: "What is it?" }), { description: house.seen });
+});
+
+await works("image classification", async () => {
+  assert.deepEqual(await run(house.labeller, { image: [...house.pictureBytes] }), house.labels);
+});
+
+await works("speech to text", async () => {
+  const heard = await run(house.listener, { audio: [...house.sound] });
+  assert.deepEqual([heard.text, heard.word_count], [house.heard, 2]);
+  assert.match(heard.vtt, /^WEBVTT/);
+  const large = await run(house.largeListener, { audio: house.sound.toString("base64"), language: "en" });
+  assert.deepEqual([large.text, large.transcription_info.language, large.segments.length], [house.heard, "en", 1]);
+});
+
+await works("text to speech", async () => {
+  const reply = await run(house.speaker, { text: "Hello there." }).asResponse();
+  assert.match(reply.headers.get("content-type"), /^audio\/mpeg/);
+  house.isMP3(new Uint8Array(await reply.arrayBuffer()));
+  const { audio } = await run(house.jsonSpeaker, { prompt: "Hello there." });
+  house.isMP3(Buffer.from(audio, "base64"));
+});
+
+await works("text to image", async () => {
+  const { image } = await run(house.jsonPainter, { prompt: "a red dot" });
+  house.isPNG(Buffer.from(image, "base64"), 1024, 1024);
+  const reply = await run(house.painter, { prompt: "a red dot", width: 512, height: 256 }).asResponse();
+  assert.equal(reply.headers.get("content-type"), "image/png");
+  house.isPNG(await reply.arrayBuffer(), 512, 256);
+});
+
 await works("price in neurons", async () => {
   const { data, response } = await run(talker, { messages }).withResponse();
   assert.ok(data.usage.neurons > 0);

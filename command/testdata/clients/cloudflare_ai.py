@@ -1,5 +1,6 @@
 """Models through Cloudflare's SDK for Python."""
 import asyncio
+import base64
 import json
 
 import cloudflare
@@ -86,6 +87,29 @@ with works("summarization"):
 
 with works("translation"):
     assert run(house.translator, text="Der Himmel ist blau.", source_lang="german", target_lang="english") == {"translated_text": said.strip()}
+
+picture = list(base64.b64decode(house.picture))
+
+with works("image to text"):
+    assert run(house.looker, image=picture, prompt="What is it?") == {"description": house.seen}
+
+with works("image classification"):
+    assert run(house.labeller, image=picture) == house.labels
+
+with works("speech to text"):
+    heard = run(house.listener, audio=list(base64.b64decode(house.sound)))
+    assert (heard["text"], heard["word_count"]) == (house.heard, 2), heard
+
+with works("text to speech"):
+    reply = cf.ai.with_raw_response.run(house.speaker, account_id=account, text="Hello there.")
+    assert reply.headers["content-type"] == "audio/mpeg", reply.headers
+    house.is_mp3(reply.read())
+    house.is_mp3(base64.b64decode(run(house.json_speaker, prompt="Hello there.")["audio"]))
+
+with works("text to image"):
+    assert base64.b64decode(run(house.json_painter, prompt="a red dot")["image"])[1:4] == b"PNG"
+    reply = cf.ai.with_raw_response.run(house.painter, account_id=account, prompt="a red dot", width=512, height=256)
+    assert reply.headers["content-type"] == "image/png" and reply.read()[1:4] == b"PNG", reply.headers
 
 with works("price in neurons"):
     raw = cf.ai.with_raw_response.run(talker, account_id=account, messages=question)

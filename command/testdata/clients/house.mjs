@@ -17,6 +17,15 @@ export const ranker = "@cf/baai/bge-reranker-base";
 export const judge = "@cf/huggingface/distilbert-sst-2-int8";
 export const summarizer = "@cf/facebook/bart-large-cnn";
 export const translator = "@cf/meta/m2m100-1.2b";
+export const labeller = "@cf/microsoft/resnet-50";
+export const looker = "@cf/llava-hf/llava-1.5-7b-hf";
+export const listener = "@cf/openai/whisper"; // takes bytes
+export const largeListener = "@cf/openai/whisper-large-v3-turbo"; // takes base64
+export const novaListener = "@cf/deepgram/nova-3"; // takes {body, contentType}
+export const speaker = "@cf/deepgram/aura-1"; // answers in bytes
+export const jsonSpeaker = "@cf/myshell-ai/melotts"; // answers in base64
+export const painter = "@cf/stabilityai/stable-diffusion-xl-base-1.0"; // answers in bytes
+export const jsonPainter = "@cf/black-forest-labs/flux-1-schnell"; // answers in base64
 
 // What the talker and the completer say: seven tokens with the one that ends it,
 // or a call of the tool weather where tools are offered and none has answered yet,
@@ -27,6 +36,10 @@ export const json = { answer: "blue" };
 export const thought = { reasoning: "Let me see.", said: "It is blue." };
 export const seen = "A red dot.";
 export const picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg==";
+export const pictureBytes = Buffer.from(picture, "base64");
+export const labels = [{ label: "red dot", score: 0.75 }, { label: "pixel", score: 0.25 }];
+export const heard = "hello there";
+export const sound = Buffer.from("UklGRiwAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQgAAACAgICAgICAgA==", "base64"); // a millisecond of silence, as WAV
 
 export const question = [{ role: "user", content: "What colour is the sky?" }];
 export const weather = {
@@ -46,6 +59,19 @@ export function near([cat, feline, tax]) {
   assert.equal(cat.length, 384);
   assert.ok(Math.abs(dot(cat, cat) - 1) < 1e-4);
   assert.ok(dot(cat, feline) > dot(cat, tax) + 0.2);
+}
+
+// isMP3 fails unless the bytes are the sound that every text is read aloud as: 100 frames.
+export function isMP3(bytes) {
+  assert.deepEqual([...bytes.slice(0, 3)], [0xff, 0xfb, 0x90]);
+  assert.equal(bytes.length, 100 * 417);
+}
+
+// isPNG fails unless the bytes are a picture of the size.
+export function isPNG(bytes, width, height) {
+  const file = Buffer.from(bytes);
+  assert.equal(file.subarray(1, 4).toString(), "PNG");
+  assert.deepEqual([file.readUInt32BE(16), file.readUInt32BE(20)], [width, height]);
 }
 
 // frames reads the frames of a stream of events, the last one too.

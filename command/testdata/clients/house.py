@@ -16,11 +16,21 @@ ranker = "@cf/baai/bge-reranker-base"
 judge = "@cf/huggingface/distilbert-sst-2-int8"
 summarizer = "@cf/facebook/bart-large-cnn"
 translator = "@cf/meta/m2m100-1.2b"
+labeller = "@cf/microsoft/resnet-50"
+looker = "@cf/llava-hf/llava-1.5-7b-hf"
+listener = "@cf/openai/whisper"
+speaker = "@cf/deepgram/aura-1"
+json_speaker = "@cf/myshell-ai/melotts"
+painter = "@cf/stabilityai/stable-diffusion-xl-base-1.0"
+json_painter = "@cf/black-forest-labs/flux-1-schnell"
 
 said = "The sky is blue.\n"
 tokens = 7
 seen = "A red dot."
 picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg=="
+labels = [{"label": "red dot", "score": 0.75}, {"label": "pixel", "score": 0.25}]
+heard = "hello there"
+sound = "UklGRiwAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQgAAACAgICAgICAgA=="
 
 question = [{"role": "user", "content": "What colour is the sky?"}]
 weather = {
@@ -43,6 +53,11 @@ def near(vectors):
     assert len(cat) == 384, len(cat)
     assert abs(dot(cat, cat) - 1) < 1e-4
     assert dot(cat, feline) > dot(cat, tax) + 0.2
+
+
+def is_mp3(file):
+    """Fails unless the bytes are the sound that every text is read aloud as: 100 frames."""
+    assert file[:3] == b"\xff\xfb\x90" and len(file) == 100 * 417, len(file)
 
 
 worked = []

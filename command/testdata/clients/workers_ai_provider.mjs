@@ -2,7 +2,7 @@
 // calls the server as the binding env.AI does, or by its own REST calls.
 // usage: node workers_ai_provider.mjs binding|rest
 import assert from "node:assert/strict";
-import { APICallError, embed, embedMany, generateObject, generateText, isStepCount, Output, rerank, streamObject, streamText, tool } from "ai";
+import { APICallError, embed, embedMany, generateImage, generateObject, generateSpeech, generateText, isStepCount, Output, rerank, streamText, tool, transcribe } from "ai";
 import { createWorkersAI } from "workers-ai-provider";
 import { z } from "zod";
 import { binding } from "./binding.mjs";
@@ -113,6 +113,29 @@ await works("reranking", async () => {
   const { ranking, rerankedDocuments } = await rerank({ model: workersai.reranking(house.ranker), query: house.query, documents: house.contexts, topN: 2, maxRetries });
   assert.deepEqual(ranking.map((r) => r.originalIndex), [1, 2]);
   assert.equal(rerankedDocuments[0], "the sky is blue");
+});
+
+await works("speech to text", async () => {
+  // By REST, the provider sends what nova-3 hears to its own address whatever its fetch is told.
+  for (const id of [house.listener, house.largeListener, ...(way === "binding" ? [house.novaListener] : [])]) {
+    const { text, segments } = await transcribe({ model: workersai.transcription(id), audio: house.sound, maxRetries });
+    assert.equal(text, house.heard);
+    assert.equal(segments[0].startSecond, 0);
+  }
+});
+
+await works("text to speech", async () => {
+  const { audio } = await generateSpeech({ model: workersai.speech(house.speaker), text: "Hello there.", maxRetries });
+  house.isMP3(audio.uint8Array);
+  assert.equal(audio.mediaType, "audio/mpeg");
+});
+
+await works("text to image", async () => {
+  const { image } = await generateImage({ model: workersai.image(house.jsonPainter), prompt: "a red dot", maxRetries });
+  house.isPNG(image.uint8Array, 1024, 1024);
+  if (way === "rest") return; // the provider reads JSON only
+  const bytes = await generateImage({ model: workersai.image(house.painter), prompt: "a red dot", size: "512x256", n: 2, maxRetries });
+  for (const { uint8Array } of bytes.images) house.isPNG(uint8Array, 512, 256);
 });
 
 await works("errors with code and words", async () => {
