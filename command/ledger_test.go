@@ -29,7 +29,7 @@ func TestTheLedgerIsTheSumOfWhatRepliesTold(t *testing.T) {
 	random := rand.New(rand.NewPCG(*seed, 5))
 	rounds, calls := 4, 120
 	if *long {
-		rounds, calls = 24, 400
+		rounds, calls = 16, 300
 	}
 	s := newSpending(t)
 	var told, cut, kills int

@@ -54,7 +54,7 @@ func startWith(t *testing.T, config Config, parts Parts, table ...Route) *harnes
 		table = routes
 	}
 	h := &harness{t: t, log: &safeBuffer{}, keys: &keyring{}, stopped: make(chan error, 1)}
-	log := slog.New(slog.NewTextHandler(h.log, nil))
+	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	parts.Keys = h.keys
 	s, err := listen(config, parts, log, table)
 	if err != nil {
