@@ -14,6 +14,7 @@ import (
 	"nearside/index/local"
 	"nearside/llm"
 	"nearside/llm/backend"
+	"nearside/llm/batch"
 	"nearside/llm/finetune"
 	"nearside/llm/gateway"
 	"nearside/llm/neuron"
@@ -35,6 +36,7 @@ type house struct {
 	engine    *local.Engine
 	vectorize *vectorize.Service
 	ledger    *neuron.Ledger
+	batches   *batch.Store
 	gateway   *gateway.Logs
 	finetunes *finetune.Store
 	backends  backends
@@ -83,6 +85,9 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	if h.ledger, err = neuron.Open(h.dir, neuron.Options{PerDay: o.perDay}); err != nil {
 		return h, err
 	}
+	if h.batches, err = batch.Open(h.dir, batch.Options{Ledger: h.ledger, Log: o.log}); err != nil {
+		return h, err
+	}
 	if h.gateway, err = gateway.OpenLogs(h.dir, gateway.LogOptions{}); err != nil {
 		return h, err
 	}
@@ -121,7 +126,7 @@ func (h *house) reload() error { return h.readModels(h.models.Swap) }
 
 // parts is what a server needs of the house.
 func (h *house) parts() server.Parts {
-	return server.Parts{Keys: h.catalog, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Gateway: h.gateway, Finetunes: h.finetunes, Texts: h.texts}
+	return server.Parts{Keys: h.catalog, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Batches: h.batches, Gateway: h.gateway, Finetunes: h.finetunes, Texts: h.texts}
 }
 
 // Close closes everything, the innermost first.
@@ -135,6 +140,9 @@ func (h *house) Close() error {
 	}
 	if h.gateway != nil {
 		errs = append(errs, h.gateway.Close())
+	}
+	if h.batches != nil {
+		errs = append(errs, h.batches.Close())
 	}
 	if h.ledger != nil {
 		errs = append(errs, h.ledger.Close())

@@ -65,6 +65,9 @@ func runModel(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
+	if about, err := c.batched(r); about {
+		return err
+	}
 	return c.perform(s.errand(r))
 }
 
@@ -84,9 +87,6 @@ func (c *call) run(model string) (run, error) {
 	m, err := c.server.parts.Models.Catalogue().Model(model)
 	if err != nil {
 		return run{}, err
-	}
-	if c.queryParam("queueRequest") == "true" {
-		return run{}, notBuilt("nearside has no queue for batches; leave queueRequest out and the call is answered at once")
 	}
 	r := run{model: m, started: c.started, beside: c.query}
 	if r.body, r.kind, err = c.modelInput(m); err != nil {

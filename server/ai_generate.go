@@ -19,20 +19,29 @@ type generation struct {
 
 // runGeneration has a model generate text in the dialect that it answers in on Cloudflare.
 func runGeneration(ctx context.Context, s *Server, r run) (outcome, error) {
+	g, err := r.generation()
+	if err != nil {
+		return outcome{}, err
+	}
+	return s.generate(ctx, g)
+}
+
+// generation reads a call for text, and picks the dialect of its answer.
+func (r run) generation() (generation, error) {
 	head := chat.Head{ID: r.call.ID, Model: r.model.ID, Created: r.started}
 	if r.model.Output == llm.CompletionOutput && chat.UsesResponses(r.body) {
 		q, err := chat.ParseResponses(r.body)
 		if err != nil {
-			return outcome{}, err
+			return generation{}, err
 		}
-		return s.generate(ctx, generation{r.call, q, chat.NewResponses(head, q)})
+		return generation{r.call, q, chat.NewResponses(head, q)}, nil
 	}
 	if err := r.model.Validate(r.body); err != nil {
-		return outcome{}, err
+		return generation{}, err
 	}
 	q, err := chat.ParseNative(r.body)
 	if err != nil {
-		return outcome{}, err
+		return generation{}, err
 	}
 	var w chat.Writer
 	switch {
@@ -45,7 +54,7 @@ func runGeneration(ctx context.Context, s *Server, r run) (outcome, error) {
 	default:
 		w = chat.NewCompletion(head, q, false)
 	}
-	return s.generate(ctx, generation{r.call, q, w})
+	return generation{r.call, q, w}, nil
 }
 
 // generate answers a call for text, as a whole or as a stream.

@@ -19,6 +19,7 @@ import (
 	"nearside/index"
 	"nearside/llm"
 	"nearside/llm/backend"
+	"nearside/llm/batch"
 	"nearside/llm/finetune"
 	"nearside/llm/gateway"
 	"nearside/llm/neuron"
@@ -106,11 +107,20 @@ func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Bac
 		t.Fatal(err)
 	}
 	ledger := neurontest.Open(t, neuron.Options{})
+	batches, err := batch.Open(dir, batch.Options{Ledger: ledger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := batches.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	router, err := llm.NewRouter(llm.Options{Catalogue: models, Embedders: embedders, Backends: servers, Pins: rag.Pins{Catalog: entries}, Ledger: ledger, Finetunes: tunes})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Parts{Vectorize: indexes, Models: router, Ledger: ledger, Finetunes: tunes, Gateway: logs, Texts: rag.New(indexes, router, entries)}
+	return Parts{Vectorize: indexes, Models: router, Ledger: ledger, Batches: batches, Finetunes: tunes, Gateway: logs, Texts: rag.New(indexes, router, entries)}
 }
 
 const (

@@ -8,6 +8,7 @@ import (
 	"nearside/index"
 	"nearside/index/filter"
 	"nearside/llm"
+	"nearside/llm/batch"
 	"nearside/llm/chat"
 	"nearside/llm/finetune"
 	"nearside/llm/neuron"
@@ -177,6 +178,7 @@ var reasons = map[fault.Reason]meaning{
 	chat.ReasonJSONMode: {400, 5024}, // seen; not in Cloudflare's table
 	chat.ReasonToolCall: {503, 7009},
 	reasonNoInput:       {400, 3003},
+	batch.ReasonUnknown: {404, 10404},
 
 	neuron.ReasonExhausted: {429, 3036}, // or Config.QuotaCode
 	neuron.ReasonReport:    {400, 10400},

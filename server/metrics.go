@@ -75,6 +75,9 @@ func newMetrics(s *Server) *metrics {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(s.parts.Collectors...)
+	if s.parts.Batches != nil {
+		m.registry.MustRegister(s.parts.Batches)
+	}
 	if s.parts.Ledger != nil {
 		m.registry.MustRegister(s.parts.Ledger)
 	}

@@ -42,6 +42,7 @@ import (
 
 	"nearside/fault"
 	"nearside/llm"
+	"nearside/llm/batch"
 	"nearside/llm/finetune"
 	"nearside/llm/gateway"
 	"nearside/llm/neuron"
@@ -56,6 +57,7 @@ type Parts struct {
 	Models    *llm.Router        // what turns texts into vectors
 	Texts     *rag.Service       // texts by their meaning
 	Ledger    *neuron.Ledger     // what was used
+	Batches   *batch.Store       // calls that are made later; nil: none are
 	Finetunes *finetune.Store    // adapters that people stored
 	Gateway   *gateway.Logs      // what went through AI gateways
 	Condition func() Condition   // what /health tells; nil: nothing but that the server is up
@@ -175,12 +177,18 @@ func (s *Server) Run(ctx context.Context) error {
 	stop := make(chan struct{})
 	background.Go(func() { served <- s.app.Listener(s.listener) })
 	background.Go(func() { s.watch.run(stop) })
+	working, rest := context.WithCancel(context.Background())
+	defer rest()
+	if s.parts.Batches != nil {
+		background.Go(func() { s.parts.Batches.Run(working, s.worker()) })
+	}
 	var err error
 	select {
 	case <-ctx.Done():
 	case <-s.closed:
 	case err = <-served:
 	}
+	rest() // batches end what they have begun while calls do
 	s.drain()
 	close(stop)
 	background.Wait()

@@ -52,16 +52,16 @@ const (
 
 // How long things take, and how much is kept, unless Options say otherwise.
 const (
-	Keep       = 24 * time.Hour  // that a batch that has ended can be fetched
-	GiveUp     = 24 * time.Hour  // that an item waits for a backend
-	Tries      = 3               // of an item that fails in a way that may pass
-	AtOnce     = 2               // items under way: a backend takes eight calls, and most are for people who wait
-	HeldBytes  = 1 << 30         // of all inputs and results of all batches; beyond it no more are taken
-	Grace      = 5 * time.Second // that items under way are given when the program ends
-	firstDelay = time.Second     // before an item is tried again; it doubles
-	longest    = time.Minute     // of these delays
-	sweepEvery = time.Minute     // that batches whose time is over are looked for
-	itemBytes  = 256             // that an item takes besides input and result
+	Keep       = 24 * time.Hour   // that a batch that has ended can be fetched
+	GiveUp     = 24 * time.Hour   // that an item waits for a backend
+	Tries      = 3                // of an item that fails in a way that may pass
+	AtOnce     = 2                // items under way: a backend takes eight calls, and most are for people who wait
+	HeldBytes  = 1 << 30          // of all inputs and results of all batches; beyond it no more are taken
+	Grace      = 20 * time.Second // that items under way are given when the program ends: as long as calls
+	firstDelay = time.Second      // before an item is tried again; it doubles
+	longest    = time.Minute      // of these delays
+	sweepEvery = time.Minute      // that batches whose time is over are looked for
+	itemBytes  = 256              // that an item takes besides input and result
 )
 
 // ReasonUnknown is a batch that does not exist, or no longer, or is another account's.

@@ -69,6 +69,9 @@ func newUsage(u Usage, neurons neuron.Micro, details bool) *usage {
 	return counted
 }
 
+// UsageObject is what stands in a body for what several answers used.
+func UsageObject(u Usage, neurons neuron.Micro) any { return newUsage(u, neurons, false) }
+
 // float writes neurons as a JSON number, exactly.
 func float(m neuron.Micro) json.Number {
 	return json.Number(strings.TrimSuffix(strings.TrimRight(m.String(), "0"), "."))
