@@ -2,6 +2,7 @@ package command_test
 
 import (
 	"context"
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,8 +74,23 @@ func fileExists(path string) bool {
 	return err == nil
 }
 
-// TestEveryWranglerVectorizeCommandWorks drives the newest wrangler through the life of an index.
-func TestEveryWranglerVectorizeCommandWorks(t *testing.T) {
+// adapterFolder returns a folder with the two files of a fine-tune, the smallest that can be one.
+func adapterFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	header := `{"q_proj.lora_A.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}`
+	weights := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header+"\x00\x00\x00\x00"...)
+	for name, content := range map[string][]byte{"adapter_config.json": []byte(`{"peft_type":"LORA","r":1}`), "adapter_model.safetensors": weights} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestEveryWranglerCommandWorks drives the newest wrangler through the life of an
+// index, and through what it has for models.
+func TestEveryWranglerCommandWorks(t *testing.T) {
 	clientsDir(t)
 	api := start(t, t.TempDir()).ready()
 	vectors := filepath.Join(t.TempDir(), "vectors.ndjson")
@@ -84,6 +100,7 @@ func TestEveryWranglerVectorizeCommandWorks(t *testing.T) {
 	if err := os.WriteFile(vectors, []byte(lines), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	adapter := adapterFolder(t)
 	for _, step := range []struct {
 		command string
 		want    []string
@@ -112,6 +129,13 @@ func TestEveryWranglerVectorizeCommandWorks(t *testing.T) {
 		{command: "vectorize delete-metadata-index films --property-name=year", want: []string{"Successfully enqueued"}},
 		{command: "vectorize delete films --force", want: []string{"films"}},
 		{command: "ai models list", want: []string{"@cf/baai/bge-base-en-v1.5"}},
+		{command: "ai models schema @cf/baai/bge-base-en-v1.5", want: []string{"input", "output", "pooling"}},
+		{command: "ai finetune list", want: []string{"No finetune assets found"}},
+		{command: "ai finetune create @cf/meta/llama-3.2-3b-instruct mine " + adapter, want: []string{"couldn't be created", "takes no fine-tunes"}},
+		{command: "ai finetune create @cf/mistral/mistral-7b-instruct-v0.2-lora mine " + adapter, want: []string{"Assets uploaded, finetune \"mine\" is ready to use"}},
+		{command: "ai finetune create @cf/mistral/mistral-7b-instruct-v0.2-lora mine " + adapter, want: []string{"couldn't be created", "choose another name"}},
+		{command: "ai finetune list", want: []string{"mine", "finetune_id"}},
+		{command: "ai finetune list --json", want: []string{`"name": "mine"`, `"model": "@cf/mistral/mistral-7b-instruct-v0.2-lora"`}},
 	} {
 		out := run(t, api, "wrangler", strings.Fields(step.command)...)
 		for _, want := range step.want {
