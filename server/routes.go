@@ -90,6 +90,10 @@ var routes = []Route{
 	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/finetunes", Handle: createFinetune, Scope: write, Family: workersAI, BodyLimit: maxSmall},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/finetunes/public", Handle: listPublicFinetunes, Scope: read, Family: workersAI},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/finetunes/{finetune}/finetune-assets", Handle: uploadFinetune, Scope: write, Family: workersAI, BodyLimit: maxFinetuneAsset, Bulk: true},
+	// The same, as Cloudflare's documentation writes them.
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/finetunes/", Handle: listFinetunes, Scope: read, Family: workersAI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/finetunes/", Handle: createFinetune, Scope: write, Family: workersAI, BodyLimit: maxSmall},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/finetunes/{finetune}/finetune-assets/", Handle: uploadFinetune, Scope: write, Family: workersAI, BodyLimit: maxFinetuneAsset, Bulk: true},
 	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/finetunes/{finetune}", Handle: removeFinetune, Scope: write, Family: nearsideAPI},
 
 	// The OpenAI-compatible half, also for the default account.
