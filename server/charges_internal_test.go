@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -20,6 +21,7 @@ type chargeTest struct {
 	stream  string // the body of the call for a stream; "": there is none
 	prepare func(h *harness)
 	free    bool
+	media   bool // a model for pictures and sounds answers, which only the server openai has
 }
 
 const (
@@ -100,14 +102,21 @@ func (a answer) told(t *testing.T) string {
 
 var toldInBody = regexp.MustCompile(`"neurons":([0-9.]+)`)
 
-// everyCharge runs a test for every route that reaches a model, on a server of its own.
+// everyCharge runs a test for every route that reaches a model, and for every task
+// on pictures and sounds, on a server of its own.
 func everyCharge(t *testing.T, streams bool, run func(t *testing.T, c chargeTest, h *harness, s servers, parts Parts)) {
-	for name, c := range chargeTests {
+	all := maps.Clone(chargeTests)
+	maps.Copy(all, mediaCharges)
+	for name, c := range all {
 		if streams && c.stream == "" || c.free {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			h, s, parts := modelled(t, Config{})
+			with := modelled
+			if c.media {
+				with = medial
+			}
+			h, s, parts := with(t, Config{})
 			if c.prepare != nil {
 				c.prepare(h)
 			}

@@ -9,11 +9,14 @@ import (
 	_ "image/jpeg" // what phoenix answers with
 	"mime/multipart"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
 	"nearside/llm"
+	"nearside/llm/backend"
 	"nearside/llm/backend/backendtest"
+	"nearside/llm/openai"
 )
 
 const (
@@ -35,9 +38,9 @@ const (
 )
 
 // medial is modelled with every model for pictures and sounds, which the server openai has.
-func medial(t *testing.T) (*harness, servers, Parts) {
+func medial(t *testing.T, config Config) (*harness, servers, Parts) {
 	t.Helper()
-	h, s, parts := modelled(t, Config{})
+	h, s, parts := modelled(t, config)
 	for _, m := range parts.Models.Catalogue().Models() {
 		switch m.Task {
 		case llm.SpeechRecognition, llm.TextToSpeech, llm.TextToImage, llm.ImageToText:
@@ -49,6 +52,74 @@ func medial(t *testing.T) (*harness, servers, Parts) {
 		}
 	}
 	return h, s, parts
+}
+
+// mediaCharges is a call for every task on pictures and sounds whose model has a price.
+var mediaCharges = map[string]chargeTest{
+	"a picture described":   {path: home + "/ai/run/" + moondream3, body: `{"task":"query","image":"data:image/png;base64,` + base64ed(dot) + `","question":"why is the sky blue"}`, media: true},
+	"speech written down":   {path: home + "/ai/run/" + whisper, body: `{"audio":` + numbered("a cat") + `}`, media: true},
+	"speech in base64":      {path: home + "/ai/run/" + turbo, body: `{"audio":"` + base64ed("a cat") + `","initial_prompt":"a cat"}`, media: true},
+	"speech for nova":       {path: home + "/ai/run/" + nova3, body: `{"audio":{"body":"` + base64ed("a cat") + `","contentType":"audio/mpeg"}}`, media: true},
+	"a text read aloud":     {path: home + "/ai/run/" + aura, body: `{"text":"a cat"}`, media: true},
+	"a text in JSON":        {path: home + "/ai/run/" + melotts, body: `{"prompt":"a cat"}`, media: true},
+	"a picture painted":     {path: home + "/ai/run/" + schnell, body: `{"prompt":"a cat"}`, media: true},
+	"a JPEG painted":        {path: home + "/ai/run/" + phoenix, body: `{"prompt":"a cat","width":32,"height":32}`, media: true},
+	"a picture from a form": {path: home + "/ai/run/" + klein, body: `{"multipart":{"body":"--x\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\na cat\r\n--x--\r\n","contentType":"multipart/form-data; boundary=x"}}`, media: true},
+}
+
+// second is a backend before openai that has every model of the media charges, and fails.
+const second = `
+backends:
+  - {name: second, kind: openai, url: %q}
+models:
+`
+
+func TestAfterAFailoverMediaAreChargedOnce(t *testing.T) {
+	source, err := os.ReadFile("../models.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range mediaCharges {
+		h, s, parts := medial(t, Config{})
+		failing := backendtest.New(t)
+		failing.Add(backendtest.Model{Name: "m"})
+		id := strings.TrimPrefix(c.path, home+"/ai/run/")
+		m, err := parts.Models.Catalogue().Model(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := m.Backends[len(m.Backends)-1].Model
+		mine := fmt.Sprintf(second+"  - {id: %q, backends: [{kind: second, model: m}, {kind: openai, model: %q}]}\n", failing.URL, id, last)
+		catalogue, err := llm.LoadFiles(llm.Source{Name: "models.yaml", Bytes: source}, llm.Source{Name: "mine.yaml", Bytes: []byte(mine)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var backends []backend.Backend
+		for name, server := range map[string]*backendtest.Server{"second": failing, "openai": s.openai} {
+			b, err := openai.New(openai.Options{Name: name, URL: server.URL})
+			if err != nil {
+				t.Fatal(err)
+			}
+			guard := backend.NewGuard(b, backend.Limits{Failures: 1000})
+			t.Cleanup(func() { _ = guard.Close() }) // what it closes is gone anyway
+			backends = append(backends, guard)
+		}
+		if err := parts.Models.Swap(catalogue, backends); err != nil {
+			t.Fatal(err)
+		}
+		for _, lie := range []backendtest.Lie{backendtest.Status500, backendtest.Status503, backendtest.CloseAfterHeaders} {
+			failing.Lie(lie)
+			before := charged(t, parts)
+			a := h.post(c.path, c.body)
+			a.want(t, 200, 0)
+			if cost := charged(t, parts) - before; cost == 0 || a.told(t) != cost.String() || a.header.Get("nearside-route") != "failover" || a.header.Get("nearside-backend") != "openai" {
+				t.Errorf("%s, %s: told %s, charged %s, headers %v", name, lie, a.told(t), cost, a.header)
+			}
+		}
+		if parts.Ledger.Reservations() != 0 {
+			t.Errorf("%s: %d reservations are left", name, parts.Ledger.Reservations())
+		}
+	}
 }
 
 // run sends a body of any type to a model.
@@ -106,7 +177,7 @@ const (
 )
 
 func TestMediaAreAnsweredInTheShapesOfTheirModels(t *testing.T) {
-	h, s, parts := medial(t)
+	h, s, parts := medial(t, Config{})
 	spoken := string(backendtest.Sound)
 	square := func(side int) string { return string(backendtest.Picture(side, side)) }
 	s.ollama.Add(backendtest.Model{Name: "llava:7b-v1.5-q4_0"})
@@ -175,7 +246,7 @@ func quoted(t *testing.T, s string) string {
 }
 
 func TestPhoenixAnswersWithJPEG(t *testing.T) {
-	h, _, _ := medial(t)
+	h, _, _ := medial(t, Config{})
 	a := h.run(phoenix, typeJSON, `{"prompt":"a cat","width":64,"height":32,"num_steps":2,"negative_prompt":"dogs"}`)
 	picture, format, err := image.Decode(strings.NewReader(a.body))
 	if err != nil || a.header.Get("Content-Type") != "image/jpeg" || format != "jpeg" || picture.Bounds().Dx() != 64 || picture.Bounds().Dy() != 32 {
@@ -185,7 +256,7 @@ func TestPhoenixAnswersWithJPEG(t *testing.T) {
 
 // The worked example: 4 tiles × (4.80 + 4 steps × 9.60). The others are the price list's, by hand.
 func TestMediaCostWhatCloudflareChargesForThem(t *testing.T) {
-	h, s, _ := medial(t)
+	h, s, _ := medial(t, Config{})
 	formType, big := formOf(t, map[string]string{"prompt": "a cat", "width": "1024", "height": "1024", "steps": "10"}, dot)
 	for name, test := range map[string]struct {
 		model, contentType, body, want string
@@ -296,7 +367,7 @@ func hostileMedia(t *testing.T) map[string]struct {
 }
 
 func TestHostileMediaAreRefusedInTimeAndCostNothing(t *testing.T) {
-	h, s, parts := medial(t)
+	h, s, parts := medial(t, Config{})
 	for name, test := range hostileMedia(t) {
 		a := h.run(test.model, test.contentType, test.body)
 		if a.status != test.status || a.code() != test.code || !strings.Contains(a.body, test.fragment) || a.header.Get("cf-ai-neurons") != "" {
@@ -314,7 +385,7 @@ func TestHostileMediaAreRefusedInTimeAndCostNothing(t *testing.T) {
 }
 
 func TestABodyForATextModelIsNotAsLargeAsAFileMayBe(t *testing.T) {
-	h, _, _ := medial(t)
+	h, _, _ := medial(t, Config{})
 	large := strings.Repeat("x", maxModelInput+1)
 	h.run(llama, typeJSON, large).want(t, 413, 3006)
 	h.run(whisper, typeBytes, large).want(t, 200, 0, "hello there")
@@ -322,7 +393,7 @@ func TestABodyForATextModelIsNotAsLargeAsAFileMayBe(t *testing.T) {
 
 // What a backend says that makes no sense is not passed on, and not paid.
 func TestABackendThatLiesAboutMediaIsNotBelieved(t *testing.T) {
-	h, s, parts := medial(t)
+	h, s, parts := medial(t, Config{})
 	for _, lie := range []backendtest.Lie{backendtest.WrongType, backendtest.Empty, backendtest.Garbage, backendtest.Status500, backendtest.CloseMidway} {
 		s.openai.Lie(lie)
 		for _, call := range [][2]string{{aura, `{"text":"x"}`}, {melotts, `{"prompt":"x"}`}, {schnell, `{"prompt":"x"}`}, {phoenix, `{"prompt":"x"}`}, {whisper, `{"audio":[1]}`}} {
@@ -389,7 +460,7 @@ func TestTheListOfModelsAgreesWithWhatMediaRun(t *testing.T) {
 		"one that stands in, alone":  func(s servers) { standsIn(s); s.openai.Down() },
 		"nobody":                     func(s servers) { s.ollama.Down(); s.openai.Down() },
 	} {
-		h, s, parts := medial(t)
+		h, s, parts := medial(t, Config{})
 		prepare(s)
 		survey := parts.Models.Survey(t.Context())
 		for _, m := range parts.Models.Catalogue().Models() {
@@ -440,7 +511,7 @@ func TestEveryTaskHasADoerOrSaysWhyNot(t *testing.T) {
 }
 
 func TestThePriceOfMediaCanBeAskedWithoutRunningThem(t *testing.T) {
-	h, s, parts := medial(t)
+	h, s, parts := medial(t, Config{})
 	s.ollama.Add(backendtest.Model{Name: seer})
 	formType, body := formOf(t, map[string]string{"prompt": "a cat", "width": "1024", "height": "1024", "steps": "10"}, dot)
 	for name, a := range map[string]struct {
