@@ -107,6 +107,7 @@ var aiTasks = []string{
 	"embeddings", "reranking", "text classification", "summarization", "translation",
 	"image to text", "image classification", "speech to text", "text to speech", "text to image",
 	"responses", "responses, streamed",
+	"batches", "cache of a gateway", "logs of a gateway",
 	"list of models", "schemas of models", "price in neurons", "errors with code and words",
 }
 

@@ -1,15 +1,15 @@
 // An object like env.AI, over REST: results without their envelope, a stream or
 // bytes as a ReadableStream, failures as InferenceUpstreamError with code and words.
-import { account } from "./house.mjs";
+import { account, call } from "./house.mjs";
 
 export const binding = {
   async run(model, inputs, options = {}) {
     const { gateway, extraHeaders, returnRawResponse, signal, prefix, sessionOptions, ...rest } = options;
     const query = new URLSearchParams(Object.entries(rest).filter(([, value]) => value !== undefined));
-    const reply = await fetch(`${account}/ai/run/${model}?${query}`, {
+    const reply = await call(`${account}/ai/run/${model}?${query}`, {
       method: "POST",
       headers: { authorization: "Bearer local", "content-type": "application/json", ...extraHeaders },
-      body: JSON.stringify(inputs),
+      body: JSON.stringify(gateway ? { ...inputs, options: { gateway } } : inputs),
       signal,
     });
     if (!reply.ok) {

@@ -1,6 +1,7 @@
 // Models through Cloudflare's SDK for JavaScript.
 // usage: node cloudflare_ai.mjs PACKAGE
 import assert from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
 import * as house from "./house.mjs";
 
 const [packageName] = process.argv.slice(2);
@@ -127,10 +128,43 @@ await works("text to image", async () => {
   house.isPNG(await reply.arrayBuffer(), 512, 256);
 });
 
+await works("batches", async () => {
+  const requests = ["first", "second"].map((external_reference) => ({ prompt: "The colour of the sky:", external_reference }));
+  const queued = await cf.ai.run(talker, { account_id, requests }, { query: { queueRequest: true } });
+  assert.equal(queued.status, "queued");
+  let batch = queued;
+  for (; batch.status; await setTimeout(20)) batch = await cf.ai.run(talker, { account_id, request_id: queued.request_id }, { query: { queueRequest: true } });
+  assert.deepEqual(batch.responses.map((r) => [r.external_reference, r.success, r.result.response]), [["first", true, said], ["second", true, said]]);
+});
+
 await works("price in neurons", async () => {
   const { data, response } = await run(talker, { messages }).withResponse();
   assert.ok(data.usage.neurons > 0);
   assert.equal(Number(response.headers.get("cf-ai-neurons")), data.usage.neurons);
+});
+
+await works("cache of a gateway", async () => {
+  const headers = { "cf-aig-gateway-id": packageName, "cf-aig-cache-ttl": "60" };
+  for (const [status, free] of [["MISS", false], ["HIT", true]]) {
+    const { data, response } = await cf.ai.run(talker, { account_id, messages }, { headers }).withResponse();
+    assert.equal(data.response, said);
+    assert.equal(response.headers.get("cf-aig-cache-status"), status);
+    assert.equal(Number(response.headers.get("cf-ai-neurons")) === 0, free);
+  }
+});
+
+await works("logs of a gateway", async () => {
+  const gateway_id = packageName;
+  const { response } = await cf.ai.run(talker, { account_id, messages }, { headers: { "cf-aig-gateway-id": gateway_id } }).withResponse();
+  const id = response.headers.get("cf-aig-log-id");
+  const { logs } = cf.aiGateway;
+  const named = (method, given) => (packageName === "cloudflare" ? method.call(logs, id, { account_id, gateway_id, ...given }) : method.call(logs, gateway_id, id, { account_id, ...given })); // until version 5 the gateway came first
+  const log = await named(logs.get);
+  assert.deepEqual([log.model, log.tokens_out, log.cached, log.success], [talker, house.tokens, false, true]);
+  await named(logs.edit, { feedback: 1, score: 90 });
+  const listed = [];
+  for await (const log of logs.list(gateway_id, { account_id })) listed.push(log.cached);
+  assert.deepEqual(listed.sort(), [false, false, true]); // the two before, too
 });
 
 await works("list of models", async () => {

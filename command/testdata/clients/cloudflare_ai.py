@@ -111,9 +111,31 @@ with works("text to image"):
     reply = cf.ai.with_raw_response.run(house.painter, account_id=account, prompt="a red dot", width=512, height=256)
     assert reply.headers["content-type"] == "image/png" and reply.read()[1:4] == b"PNG", reply.headers
 
+with works("batches"):
+    queue = {"queueRequest": "true"}
+    requests = [{"prompt": "The colour of the sky:", "external_reference": name} for name in ("first", "second")]
+    batch = queued = run(talker, text="", extra_body={"requests": requests}, extra_query=queue)
+    assert queued["status"] == "queued", queued
+    while "status" in batch:
+        batch = run(talker, text="", extra_body={"request_id": queued["request_id"]}, extra_query=queue)
+    assert [(r["external_reference"], r["result"]["response"]) for r in batch["responses"]] == [("first", said), ("second", said)], batch
+
 with works("price in neurons"):
     raw = cf.ai.with_raw_response.run(talker, account_id=account, messages=question)
     assert float(raw.headers["cf-ai-neurons"]) == raw.json()["result"]["usage"]["neurons"] > 0
+
+with works("cache of a gateway"):
+    for status, free in ("MISS", False), ("HIT", True):
+        raw = cf.ai.with_raw_response.run(talker, account_id=account, messages=question, extra_headers={"cf-aig-gateway-id": "python", "cf-aig-cache-ttl": "60"})
+        assert raw.json()["result"]["response"] == said
+        assert (raw.headers["cf-aig-cache-status"], float(raw.headers["cf-ai-neurons"]) == 0) == (status, free), raw.headers
+
+with works("logs of a gateway"):
+    raw = cf.ai.with_raw_response.run(talker, account_id=account, messages=question, extra_headers={"cf-aig-gateway-id": "python"})
+    log = cf.ai_gateway.logs.get(raw.headers["cf-aig-log-id"], account_id=account, gateway_id="python")
+    assert (log.model, log.tokens_out, log.cached, log.success) == (talker, house.tokens, False, True), log
+    cf.ai_gateway.logs.edit(log.id, account_id=account, gateway_id="python", feedback=1, score=90)
+    assert sorted(log.cached for log in cf.ai_gateway.logs.list("python", account_id=account)) == [False, False, True]
 
 with works("list of models"):
     names = [plain(m)["name"] for m in cf.ai.models.list(account_id=account)]

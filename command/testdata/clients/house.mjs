@@ -82,6 +82,14 @@ export async function frames(body) {
   return all.split("\n\n").filter(Boolean).map((frame) => frame.replace(/^data: /, ""));
 }
 
+// call fetches, and keeps what the gateway says of its cache.
+export const caches = [];
+export async function call(address, init) {
+  const reply = await fetch(address, init);
+  caches.push(reply.headers.get("cf-aig-cache-status"));
+  return reply;
+}
+
 const worked = [];
 
 // works checks a task; a check that fails ends the script.

@@ -10,19 +10,11 @@ import * as house from "./house.mjs";
 
 const [way] = process.argv.slice(2);
 const { works, said, question: messages } = house;
-const elsewhere = "https://api.cloudflare.com/client/v4/accounts/local"; // what the provider calls; only its fetch can be told otherwise
-const workersai = {
-  binding: () => createWorkersAI({ binding }),
-  rest: () =>
-    createWorkersAI({
-      accountId: "local",
-      apiKey: "local",
-      fetch: (address, init) => {
-        assert.ok(address.startsWith(elsewhere), address);
-        return fetch(address.replace(elsewhere, house.account), init);
-      },
-    }),
-}[way]();
+// The provider's own calls go to Cloudflare; only its fetch can be told otherwise.
+const here = (address) => address.replace("https://api.cloudflare.com/", `${house.url}/`).replace("https://gateway.ai.cloudflare.com/", `${house.url}/`);
+const rest = { accountId: "local", apiKey: "local", fetch: (address, init) => house.call(here(address), init) };
+const provider = (settings) => createWorkersAI({ ...(way === "rest" ? rest : { binding }), ...settings });
+const workersai = provider();
 const maxRetries = 0;
 const weather = (cities) => tool({ description: house.weather.description, inputSchema: z.object({ city: z.string() }), execute: ({ city }) => (cities.push(city), `12 degrees`) });
 const callOnly = tool({ description: "Not carried out here.", inputSchema: z.object({ city: z.string() }) });
@@ -136,6 +128,14 @@ await works("text to image", async () => {
   if (way === "rest") return; // the provider reads JSON only
   const bytes = await generateImage({ model: workersai.image(house.painter), prompt: "a red dot", size: "512x256", n: 2, maxRetries });
   for (const { uint8Array } of bytes.images) house.isPNG(uint8Array, 512, 256);
+});
+
+await works("cache of a gateway", async () => {
+  const model = provider({ gateway: { id: "shop", cacheTtl: 60, metadata: { way } } })(house.talker);
+  for (const status of ["MISS", "HIT"]) {
+    assert.equal((await generateText({ model, prompt: `Asked by ${way}.`, maxRetries })).text, said);
+    assert.equal(house.caches.at(-1), status);
+  }
 });
 
 await works("errors with code and words", async () => {
