@@ -13,9 +13,9 @@ import (
 
 // What a sound is taken for whose length nobody tells.
 const (
-	bytesASecond = 16_000                 // of a file: MP3 of 128 kbit/s
-	wordTime     = 400 * time.Millisecond // 150 words a minute
-	letterTime   = time.Second / 15       // of a text that is read aloud
+	bytesASecond   = 16_000                 // of a file: MP3 of 128 kbit/s
+	wordTime       = 400 * time.Millisecond // 150 words a minute
+	lettersASecond = 15                     // of a text that is read aloud
 )
 
 // What is said of an estimate that was charged.
@@ -175,7 +175,7 @@ func (r *Router) Speak(ctx context.Context, call Call, q backend.Speaking) (spok
 		return spoken, out, err
 	}
 	characters := utf8.RuneCountInString(q.Text)
-	guess := min(sound.Longest, time.Duration(characters)*letterTime)
+	guess := min(sound.Longest, time.Duration(characters)*time.Second/lettersASecond)
 	used, guessed := neuron.Usage{neuron.Characters: int64(characters)}, false
 	if m.priced(neuron.AudioMinutes) {
 		used = minutes(guess)
