@@ -107,7 +107,7 @@ func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Bac
 		t.Fatal(err)
 	}
 	ledger := neurontest.Open(t, neuron.Options{})
-	batches, err := batch.Open(dir, batch.Options{Ledger: ledger})
+	batches, err := batch.Open(dir, batch.Options{Ledger: ledger, Grace: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
