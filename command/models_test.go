@@ -85,7 +85,7 @@ func TestModelsCheckAsksWhatIsServedAndNothingElse(t *testing.T) {
 	if asked != 1 {
 		t.Errorf("the model server was asked %d times", asked)
 	}
-	for line, want := range map[string]int{"@my/gone": 1, "@my/gone @my/chat": 3, "@my/nobody": 1} {
+	for line, want := range map[string]int{"@my/gone": 1, "@my/gone @my/chat": 1, "@my/nobody": 1} {
 		_, _, code := runHere(t, append([]string{"models", "check", "--url", url}, strings.Fields(line)...)...)
 		if code != want {
 			t.Errorf("check %s: exit code %d, want %d", line, code, want)
@@ -111,8 +111,31 @@ func TestModelsCheckNamesWhatWentWrong(t *testing.T) {
 	url, behind := serveModels(t)
 	behind.Lie(backendtest.Status500)
 	checked := jsonOf(t, 1, "models", "check", "@my/chat", "--url", url)
-	if len(checked) != 1 || checked[0].OK || checked[0].Error == "" {
+	if len(checked) != 1 || checked[0].OK || checked[0].Error == "" || checked[0].Served != "chat" {
 		t.Errorf("%+v", checked)
+	}
+}
+
+// Whatever a backend says, each model has one line that begins with its name.
+func TestModelsCheckHasALineForEachModel(t *testing.T) {
+	url, behind := serveModels(t)
+	behind.Add(backendtest.Model{Name: "llama3.2"}, backendtest.Model{Name: "gemma3"}) // stand in for others, and say nothing to the point
+	listed := jsonOf(t, 0, "models", "list", "--served", "--url", url)
+	out, stderr, code := runHere(t, "models", "check", "--url", url)
+	if code != 1 || !strings.Contains(stderr, "models failed") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")[1:]
+	if len(lines) != len(listed) {
+		t.Errorf("%d lines for %d models:\n%s", len(lines), len(listed), out)
+	}
+	for i, line := range lines {
+		if i < len(listed) && (!strings.HasPrefix(line, listed[i].Name+" ") || !strings.Contains(line, " ok") && !strings.Contains(line, "FAILED: ")) {
+			t.Errorf("the line of %s is %q", listed[i].Name, line)
+		}
+	}
+	if !strings.Contains(out, "substitute") || !strings.Contains(out, "FAILED: AiError: JSON Mode couldn't be met") {
+		t.Errorf("no stand-in failed:\n%s", out)
 	}
 }
 

@@ -56,6 +56,9 @@ func nobody(m *Model, skipped []Skipped) error {
 	return nothingHere(m, skipped)
 }
 
+// wayOut ends the message of a model that nothing answers for.
+const wayOut = ". `nearside models list` shows which models answer, and what the others lack"
+
 // nothingHere is the fault of a model that no backend here can answer for. It
 // names those that could.
 func nothingHere(m *Model, skipped []Skipped) error {
@@ -65,11 +68,10 @@ func nothingHere(m *Model, skipped []Skipped) error {
 		for i, s := range skipped {
 			why[i] = s.String()
 		}
-		tried = " Of those that are set up: " + strings.Join(why, "; ") + "."
+		tried = ". Of those that are set up: " + strings.Join(why, "; ")
 	}
 	return &fault.Error{Kind: fault.Unavailable, Reason: ReasonNoBackend, Message: fmt.Sprintf(
-		"%s is in the catalogue, but nothing here can answer for it: it needs %s.%s `nearside models list` shows which models answer, and what the others lack",
-		m.ID, needed(m), tried)}
+		"%s is in the catalogue, but nothing here can answer for it: it needs %s%s%s", m.ID, needed(m), tried, wayOut)}
 }
 
 // servers says for the tasks that few servers do which path one must have, and who has it.
@@ -117,7 +119,8 @@ func (m *Model) Unserved() error {
 	return &fault.Error{Kind: fault.Unsupported, Reason: ReasonUnable, Message: m.ID + " " + why}
 }
 
-// allFailed is the fault of a call that none of the models it may go to answered.
+// allFailed is the fault of a call that none of the models it may go to answered:
+// the failure of one that may answer later, where there is one, else all of them.
 func allFailed(m *Model, failures []error) error {
 	switch len(failures) {
 	case 0:
@@ -125,7 +128,16 @@ func allFailed(m *Model, failures []error) error {
 	case 1:
 		return failures[0]
 	}
-	f := fault.New(fault.Unavailable, "%s found nobody to answer: %s", m.ID, errors.Join(failures...))
-	f.Reason = ReasonNoBackend
-	return f
+	for _, reason := range []fault.Reason{ReasonBusy, ReasonSlow, ReasonBroken} {
+		for _, failure := range failures {
+			if f := fault.As(failure); f != nil && f.Reason == reason {
+				return failure
+			}
+		}
+	}
+	each := make([]string, len(failures))
+	for i, failure := range failures {
+		each[i] = strings.TrimSuffix(failure.Error(), wayOut)
+	}
+	return &fault.Error{Kind: fault.Unavailable, Reason: ReasonNoBackend, Message: fmt.Sprintf("%s found nobody to answer: %s%s", m.ID, strings.Join(each, "; "), wayOut)}
 }
