@@ -178,6 +178,13 @@ func (l *Logs) flush(ctx context.Context) error {
 	return nil
 }
 
+// Waiting returns how many logs are not yet on the disk.
+func (l *Logs) Waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting)
+}
+
 // unwritten lists what waits to be written, in the order in which it came.
 func (l *Logs) unwritten() []Log {
 	l.mu.Lock()
