@@ -44,6 +44,7 @@ var arrows = map[string][]string{
 	"llm/neuron":        {"disk", "fault", "llm/neuron"},
 	"measure":           {"embed", "fault", "index"},
 	"measure/ann":       {"disk", "fault", "index"},
+	"measure/router":    {"disk", "fault", "llm/neuron"},
 	"numjson":           {},
 	"rag":               {"catalog", "embed", "fault", "index", "llm", "vectorize"},
 	"server":            {"bulk", "catalog", "embed", "fault", "index", "llm", "numjson", "rag", "vectorize"},

@@ -37,8 +37,8 @@ type benchFlags struct {
 func newBench() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure search: speed at equal recall, filters, changes, building, HTTP",
-		Long: `Measure search: speed at equal recall, filters, changes, building, HTTP.
+		Short: "Measure search (speed at equal recall, filters, changes, building, HTTP) and the model router",
+		Long: `Measure search (speed at equal recall, filters, changes, building, HTTP) and the model router.
 
 The vectors are made from fixed seeds (lid768: 100,000 x 768, cosine; gmm128: 200,000 x
 128, cosine), or MNIST's pictures (mnist784: 60,000 x 784, euclidean, read from the
@@ -49,7 +49,7 @@ Whatever is compared takes turns within one run, and figures are medians of the 
 Compare them within a run, not between machines. "One core" is one thread at a time:
 to pin the process as well, run it under taskset -c 1.`,
 	}
-	cmd.AddCommand(newBenchData(), newBenchANN(), newBenchFilter(), newBenchChurn(), newBenchBuild(), newBenchScale(), newBenchMemory(), newBenchStart(), newBenchHTTP(), newBenchLoad())
+	cmd.AddCommand(newBenchData(), newBenchANN(), newBenchFilter(), newBenchChurn(), newBenchBuild(), newBenchScale(), newBenchMemory(), newBenchStart(), newBenchHTTP(), newBenchLoad(), newBenchRouter(), newBenchAnswer())
 	return cmd
 }
 

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,8 +13,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,8 +68,7 @@ type httpBench struct {
 	dir         string // temporary
 	set         *ann.Set
 	connections int
-	server      *exec.Cmd
-	url         string
+	server      *child
 }
 
 // The index on the server.
@@ -102,10 +98,11 @@ func benchOverHTTP(cmd *cobra.Command, f benchFlags, connections int, s *ann.Set
 		return result, err
 	}
 	defer closeAfter(inProcess, &err)
-	if err := b.start(); err != nil {
+	b.server, err = startChild(cmd, "serve", "--addr", "127.0.0.1:0", "--data", filepath.Join(b.dir, "data"), "--relaxed", "--log-level", "error")
+	if err != nil {
 		return result, err
 	}
-	defer func() { err = errors.Join(err, b.stop()) }()
+	defer func() { err = errors.Join(err, b.server.stop()) }()
 	telling(cmd)("loading over HTTP")
 	result = overHTTP{Cores: runtime.GOMAXPROCS(0), Connections: connections, Build: built.Seconds}
 	if result.LoadSeconds, err = b.fill(); err != nil {
@@ -137,48 +134,9 @@ func (b *httpBench) takeTurns(result *overHTTP, inProcess ann.Engine, rounds int
 	return nil
 }
 
-// start starts a server of this very program on a free port.
-func (b *httpBench) start() error {
-	b.server = exec.CommandContext(b.cmd.Context(), b.program, "serve", "--addr", "127.0.0.1:0", "--data", filepath.Join(b.dir, "data"), "--relaxed", "--log-level", "error")
-	b.server.Stderr = b.cmd.ErrOrStderr()
-	b.server.Cancel = func() error { return terminate(b.server.Process) }
-	out, err := b.server.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := b.server.Start(); err != nil {
-		return err
-	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if _, url, ok := strings.Cut(lines.Text(), "serving on "); ok {
-			b.url = strings.TrimSpace(url)
-			return nil
-		}
-	}
-	return errors.Join(fault.New(fault.Unavailable, "the server ended before it listened; its messages are above"), b.server.Wait())
-}
-
-// stop ends the server politely.
-func (b *httpBench) stop() error {
-	if err := terminate(b.server.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	// How it ended does not matter: its data go away with it.
-	_ = b.server.Wait()
-	return nil
-}
-
-// terminate asks a process to end, or ends it where a system knows no asking.
-func terminate(p *os.Process) error {
-	if err := p.Signal(syscall.SIGTERM); err == nil || errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	return p.Kill()
-}
-
 // fill makes the index and loads it; it returns the seconds until the graph covers all.
 func (b *httpBench) fill() (float64, error) {
-	api := &client.Client{URL: b.url}
+	api := &client.Client{URL: b.server.url}
 	create := map[string]any{"name": httpIndex, "config": map[string]any{"dimensions": b.set.Base.Dimensions, "metric": b.set.Metric}}
 	if err := api.Do(b.cmd.Context(), http.MethodPost, "/vectorize/v2/indexes", create, nil); err != nil {
 		return 0, err
@@ -227,7 +185,7 @@ func (b *httpBench) settle(api *client.Client) (float64, error) {
 
 // load runs the load generator as a process.
 func (b *httpBench) load(kind, file, path string, times int) (l loaded, err error) {
-	cmd := exec.CommandContext(b.cmd.Context(), b.program, "bench", "load", "--server", b.url, "--path", path, "--kind", kind,
+	cmd := exec.CommandContext(b.cmd.Context(), b.program, "bench", "load", "--server", b.server.url, "--path", path, "--kind", kind,
 		"--file", filepath.Join(b.dir, file), "--connections", strconv.Itoa(b.connections), "--times", strconv.Itoa(times))
 	cmd.Stderr = b.cmd.ErrOrStderr()
 	out, err := cmd.Output()
