@@ -1,0 +1,510 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"nearside/catalog"
+	"nearside/llm/backend/backendtest"
+	"nearside/llm/gateway"
+	"nearside/llm/neuron"
+)
+
+const (
+	logsOf = home + "/ai-gateway/gateways/mine/logs"
+	runs   = home + "/ai/run/" + llama
+	oddly  = `{` + hello + `,"options":{"gateway":{"id":"mine","cacheTtl":3600}}}`
+)
+
+// call posts JSON with headers.
+func (h *harness) call(path, body string, headers ...string) answer {
+	h.t.Helper()
+	return h.do("POST", path, strings.NewReader(body), append(headers, "Content-Type: application/json")...)
+}
+
+// cached is a gateway that keeps answers for an hour, as headers ask for it.
+var cached = []string{"cf-aig-gateway-id: mine", "cf-aig-cache-ttl: 3600"}
+
+// cacheStatus is what a reply says of the cache.
+func (a answer) cacheStatus() string { return a.header.Get("cf-aig-cache-status") }
+
+// logOf returns the log of an answer.
+func (h *harness) logOf(a answer) gatewayLog {
+	h.t.Helper()
+	return result[gatewayLog](h.t, h.do("GET", logsOf+"/"+a.header.Get("cf-aig-log-id"), nil))
+}
+
+// counted is the calls that the ledger has counted, and those of them from a cache.
+func counted(t *testing.T, parts Parts) (calls, fromCache int64) {
+	t.Helper()
+	report, err := parts.Ledger.Usage(t.Context(), neuron.Query{Account: "local"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report.Total.Calls, report.Total.Cached
+}
+
+// toldOf adds up what replies tell of their cost.
+func toldOf(t *testing.T, replies ...answer) neuron.Micro {
+	t.Helper()
+	var sum neuron.Micro
+	for _, a := range replies {
+		var whole, micro int64
+		header := a.header.Get("cf-ai-neurons")
+		if header == "" {
+			header = a.told(t)
+		}
+		digits, fraction, _ := strings.Cut(header, ".")
+		if _, err := fmt.Sscanf(digits+" "+(fraction + "000000")[:6], "%d %d", &whole, &micro); err != nil {
+			t.Errorf("told %q: %v", header, err)
+		}
+		sum += neuron.Micro(whole*1_000_000 + micro)
+	}
+	return sum
+}
+
+func TestWithoutAGatewayNothingOfOneIsTold(t *testing.T) {
+	h, _, parts := modelled(t, Config{})
+	a := h.call(runs, `{`+hello+`,"options":{"rejectIfBusy":false}}`, "cf-aig-something: 1")
+	for name := range a.header {
+		if strings.HasPrefix(strings.ToLower(name), "cf-aig-") {
+			t.Errorf("the reply has %s", name)
+		}
+	}
+	if gateways, err := parts.Gateway.Gateways(t.Context(), "local"); err != nil || len(gateways) != 0 {
+		t.Errorf("%v, %v", gateways, err)
+	}
+}
+
+func TestACachedAnswerIsTheSameAndCostsNothingAndSaysSo(t *testing.T) {
+	for name, c := range chargeTests {
+		if c.free || strings.Contains(name, "nearside") || strings.Contains(name, "{gateway}") && !strings.Contains(name, "...") {
+			continue // not a call to a model, or one of several
+		}
+		t.Run(name, func(t *testing.T) {
+			h, s, parts := modelled(t, Config{})
+			first := h.call(c.path, c.body, cached...)
+			first.want(t, 200, 0)
+			paid := charged(t, parts)
+			s.ollama.Down()
+			s.openai.Down()
+			second := h.call(c.path, c.body, cached...)
+			second.want(t, 200, 0)
+			if first.cacheStatus() != "MISS" || second.cacheStatus() != "HIT" || first.header.Get("cf-aig-step") != "0" {
+				t.Errorf("first %s, then %s", first.cacheStatus(), second.cacheStatus())
+			}
+			if second.header.Get("cf-ai-neurons") != "0.000000" || charged(t, parts) != paid || paid == 0 || toldOf(t, first, second) != paid {
+				t.Errorf("told %q and %q, charged %s, then %s", first.header.Get("cf-ai-neurons"), second.header.Get("cf-ai-neurons"), paid, charged(t, parts))
+			}
+			if told := toldInBody.FindStringSubmatch(second.body); told != nil && !sameNumber(told[1], "0.0") {
+				t.Errorf("the body of a hit says that it costs %s", told[1])
+			}
+			if free := toldInBody.ReplaceAllString(first.body, `"neurons":0.000000`); second.body != free {
+				t.Errorf("got %s\nwant %s", second.body, free)
+			}
+			for _, header := range []string{"nearside-model", "nearside-backend", "Content-Type"} {
+				if first.header.Get(header) != second.header.Get(header) {
+					t.Errorf("%s: %q, then %q", header, first.header.Get(header), second.header.Get(header))
+				}
+			}
+			if calls, fromCache := counted(t, parts); calls != 1 || fromCache != 1 {
+				t.Errorf("%d calls, %d from the cache", calls, fromCache)
+			}
+		})
+	}
+}
+
+func TestOnlyTheSameInputInTheSamePlaceHits(t *testing.T) {
+	h, _, _ := modelled(t, Config{})
+	h.call(runs, `{"prompt":"why","seed":1,"options":{"gateway":{"id":"mine","cacheTtl":3600}}}`).want(t, 200, 0)
+	for _, test := range []struct{ name, path, body, want string }{
+		{"another order of keys", runs, `{"seed":1, "options":{"gateway":{"cacheTtl":60,"id":"mine"}}, "prompt":"wh\u0079"}`, "HIT"},
+		{"by its alias's full name", home + "/ai/run/@cf%2Fmeta%2Fllama-3.1-8b-instruct-fp8", `{"prompt":"why","seed":1,"options":{"gateway":{"id":"mine","cacheTtl":3600}}}`, "HIT"},
+		{"through the path of a gateway", "/v1/local/mine/workers-ai/" + llama, `{"prompt":"why","seed":1,"options":{"gateway":{"cacheTtl":3600}}}`, "HIT"},
+		{"another account", strings.Replace(runs, "local", "other", 1), `{"prompt":"why","seed":1,"options":{"gateway":{"id":"mine","cacheTtl":3600}}}`, "MISS"},
+		{"another gateway", runs, `{"prompt":"why","seed":1,"options":{"gateway":{"id":"yours","cacheTtl":3600}}}`, "MISS"},
+		{"another seed", runs, `{"prompt":"why","seed":2,"options":{"gateway":{"id":"mine","cacheTtl":3600}}}`, "MISS"},
+		{"without a time to live", runs, `{"prompt":"why","seed":1,"options":{"gateway":{"id":"mine"}}}`, "BYPASS"},
+		{"past the cache", runs, `{"prompt":"why","seed":1,"options":{"gateway":{"id":"mine","cacheTtl":3600,"skipCache":true}}}`, "BYPASS"},
+		{"a stream", runs, `{"prompt":"why","seed":1,"stream":true,"options":{"gateway":{"id":"mine","cacheTtl":3600}}}`, "BYPASS"},
+		{"the stream again", runs, `{"prompt":"why","seed":1,"stream":true,"options":{"gateway":{"id":"mine","cacheTtl":3600}}}`, "BYPASS"},
+		{"a key for it", runs, `{"prompt":"why","options":{"gateway":{"id":"mine","cacheKey":"k"}}}`, "MISS"},
+		{"the key for something else", runs, `{"prompt":"what","options":{"gateway":{"id":"mine","cacheKey":"k"}}}`, "HIT"},
+		{"the default gateway", runs, `{"prompt":"why","options":{"gateway":{"cacheTtl":60}}}`, "MISS"},
+		{"the default gateway by name", runs, `{"prompt":"why","options":{"gateway":{"cacheTtl":60,"id":"default"}}}`, "HIT"},
+		{"in the query", runs + "?gateway=%7B%22id%22%3A%22mine%22%2C%22cacheTtl%22%3A60%7D", `{"prompt":"why","seed":1}`, "HIT"},
+		{"in the query as a client spoils it", runs + "?gateway=%5Bobject+Object%5D", `{"prompt":"why","seed":1}`, ""},
+	} {
+		a := h.call(test.path, test.body)
+		a.want(t, 200, 0)
+		if a.cacheStatus() != test.want {
+			t.Errorf("%s: %q, want %s", test.name, a.cacheStatus(), test.want)
+		}
+	}
+}
+
+func TestCachedAnswersGrowOld(t *testing.T) {
+	h, s, _ := modelled(t, Config{})
+	clock := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	h.server.cache = gateway.NewCache[outcome](func() time.Time { return clock })
+	ask := func(want string) {
+		t.Helper()
+		if a := h.call(runs, oddly); a.status != 200 || a.cacheStatus() != want {
+			t.Errorf("got %d, %s, want %s", a.status, a.cacheStatus(), want)
+		}
+	}
+	ask("MISS")
+	clock = clock.Add(time.Hour - 1)
+	ask("HIT")
+	clock = clock.Add(1)
+	ask("MISS")
+	clock = clock.Add(time.Hour)
+	s.ollama.Lie(backendtest.Status500)
+	s.openai.Down()
+	h.call(runs, oddly).want(t, 503, 7009) // a failure is not kept
+	s.ollama.Lie(backendtest.Honest)
+	ask("MISS")
+	ask("HIT")
+}
+
+func TestAfterASwitchNoVectorsOfOtherWeightsComeBack(t *testing.T) {
+	h, s, _ := modelled(t, Config{})
+	body := `{"text":"a cat","options":{"gateway":{"id":"mine","cacheTtl":3600}}}`
+	first := h.call(home+"/ai/run/"+bgeM3, body)
+	s.ollama.Add(backendtest.Model{Name: "bge-m3", Dimensions: 1024, Digest: "other"})
+	if a := h.call(home+"/ai/run/"+bgeM3, body); a.cacheStatus() != "HIT" || a.body != first.body {
+		t.Errorf("before the switch: %s", a.cacheStatus())
+	}
+	h.call(home+"/nearside/models/switch", `{"model":"`+bgeM3+`"}`).want(t, 200, 0)
+	if a := h.call(home+"/ai/run/"+bgeM3, body); a.cacheStatus() != "MISS" {
+		t.Errorf("after the switch: %d, %s", a.status, a.cacheStatus())
+	}
+}
+
+func TestACallThatFailsForAMomentIsMadeAgain(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		h, s, parts := modelled(t, Config{})
+		s.openai.Down()
+		s.ollama.LieTimes(backendtest.Status500, 2)
+		body := fmt.Sprintf(`{`+hello+`,"stream":%t,"options":{"gateway":{"id":"mine","retries":{"maxAttempts":3,"retryDelayMs":1}}}}`, stream)
+		a := h.call(runs, body)
+		a.want(t, 200, 0)
+		if charged(t, parts) == 0 || !sameNumber(a.told(t), charged(t, parts).String()) {
+			t.Errorf("told %s, charged %s", a.told(t), charged(t, parts))
+		}
+		s.ollama.LieTimes(backendtest.Status500, 3)
+		h.call(runs, body).want(t, 503, 7009)
+		s.ollama.LieTimes(backendtest.Status400, 1)
+		h.call(runs, body).want(t, 400, 5006) // that does not pass
+	}
+}
+
+// What an attempt had made before it failed is paid for, and so is the next one.
+func TestAllAttemptsArePaidForAndTold(t *testing.T) {
+	h, s, parts := modelled(t, Config{})
+	s.openai.Down()
+	s.ollama.LieTimes(backendtest.CloseMidway, 2)
+	a := h.call(runs, `{`+hello+`,"options":{"gateway":{"id":"mine","cacheTtl":60,"retries":{"maxAttempts":3,"retryDelayMs":1}}}}`)
+	a.want(t, 200, 0)
+	calls, _ := counted(t, parts)
+	if told := toldInBody.FindStringSubmatch(a.body); calls != 3 || toldOf(t, a) != charged(t, parts) || told == nil || !sameNumber(told[1], a.told(t)) {
+		t.Errorf("%d calls, told %s and %v in the body, charged %s", calls, a.told(t), told, charged(t, parts))
+	}
+	if cost := h.logOf(a).Cost; cost != float64(charged(t, parts).Price())/1e12 {
+		t.Errorf("the log says $%g, charged %s", cost, charged(t, parts))
+	}
+	s.ollama.LieTimes(backendtest.CloseMidway, 2)
+	before := charged(t, parts)
+	b := h.call(runs, `{"prompt":"all fail","options":{"gateway":{"id":"mine","retries":{"maxAttempts":2,"retryDelayMs":1}}}}`)
+	b.want(t, 503, 7009)
+	if toldOf(t, b) != charged(t, parts)-before || charged(t, parts) == before {
+		t.Errorf("told %s, charged %s", b.told(t), charged(t, parts)-before)
+	}
+}
+
+func TestAnAnswerThatDoesNotBeginInTimeIsGivenUp(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		h, s, parts := modelled(t, Config{})
+		s.openai.Down()
+		s.ollama.Lie(backendtest.StallFirst)
+		body := fmt.Sprintf(`{`+hello+`,"stream":%t,"options":{"gateway":{"id":"mine","requestTimeoutMs":50,"retries":{"maxAttempts":2,"retryDelayMs":1}}}}`, stream)
+		a := h.call(runs, body)
+		a.want(t, 408, 3007, "no answer began within the 50ms that the caller allows")
+		if log := h.logOf(a); log.Success || log.Status != 408 {
+			t.Errorf("logged as %+v", log)
+		}
+		s.ollama.Lie(backendtest.StallMidway)
+		if !stream { // a stream has begun by then
+			b := h.call(runs, body)
+			b.want(t, 408, 3007)
+			if told := b.header.Get("cf-ai-neurons"); told != charged(t, parts).String() || charged(t, parts) == 0 {
+				t.Errorf("told %q, charged %s", told, charged(t, parts))
+			}
+		}
+		if parts.Ledger.Reservations() != 0 {
+			t.Errorf("%d reservations are left", parts.Ledger.Reservations())
+		}
+	}
+}
+
+func TestALogTellsOfACallAndNothingOfWhatWasSaid(t *testing.T) {
+	h, _, parts := modelled(t, Config{})
+	body := `{"prompt":"SECRET-PROMPT","options":{"gateway":{"id":"mine","metadata":{"user":"u1","deep":{"x":1}},"eventId":"event-7"}}}`
+	a := h.call(runs, body)
+	log := h.logOf(a)
+	if log.Model != llama || log.Task != "Text Generation" || log.Provider != "workers-ai" || log.Path != "run" || !log.Success || log.Status != 200 || log.Cached ||
+		log.TokensIn == 0 || log.TokensOut == 0 || log.Cost != float64(charged(t, parts).Price())/1e12 || string(log.Metadata) != `{"user":"u1"}` || log.EventID != "event-7" ||
+		log.RequestSize != len(body) || log.ResponseSize == 0 || log.RequestType != "application/json" {
+		t.Errorf("%+v", log)
+	}
+	if a.header.Get("cf-aig-event-id") != "event-7" {
+		t.Errorf("event %q", a.header.Get("cf-aig-event-id"))
+	}
+	stream := h.call(runs, `{"prompt":"SECRET-PROMPT","stream":true,"options":{"gateway":{"id":"mine"}}}`)
+	until(t, "the log of the stream", func() bool {
+		return h.do("GET", logsOf+"/"+stream.header.Get("cf-aig-log-id"), nil).status == 200
+	})
+	if log := h.logOf(stream); log.TokensOut == 0 || log.Cost == 0 || log.ResponseType != "text/event-stream" {
+		t.Errorf("of the stream: %+v", log)
+	}
+	quiet := h.call(runs, `{"prompt":"x","options":{"gateway":{"id":"mine","collectLog":false}}}`)
+	if quiet.header.Get("cf-aig-log-id") != "" || quiet.cacheStatus() == "" {
+		t.Errorf("a call that must not be logged: %v", quiet.header)
+	}
+	list := h.do("GET", logsOf, nil)
+	list.want(t, 200, 0, `"total_count":2`, `"request_head_complete":false`)
+	for _, said := range []string{"SECRET-PROMPT", "The sky is blue"} {
+		if strings.Contains(list.body, said) || strings.Contains(h.log.String(), said) {
+			t.Errorf("%q is in a log", said)
+		}
+	}
+}
+
+func TestLogsAreGivenFeedback(t *testing.T) {
+	h, _, _ := modelled(t, Config{})
+	id := h.call(runs, oddly).header.Get("cf-aig-log-id")
+	patch := func(path, body string) answer { return h.do("PATCH", path, strings.NewReader(body)) }
+	patch(logsOf+"/"+id, `{"feedback":-1,"score":87,"metadata":{"team":"x","n":1}}`).want(t, 200, 0, `"result":{}`)
+	h.do("GET", logsOf+"/"+id, nil).want(t, 200, 0, `"metadata":{"n":1,"team":"x"}`, `"feedback":-1`, `"score":87`)
+	h.do("GET", logsOf+"?feedback=-1&success=true&model="+llama+"&order_by_direction=asc", nil).want(t, 200, 0, `"total_count":1`)
+	h.do("GET", logsOf+"?feedback=1", nil).want(t, 200, 0, `"total_count":0`, `"result":[]`)
+	h.do("GET", logsOf+"?page=2", nil).want(t, 200, 0, `"result":[]`)
+	for _, body := range []string{``, `[]`, `{"feedback":9}`, `{"metadata":{"a":[]}}`, strings.Repeat(`{"a":`, 200), "{\"metadata\":{\"a\":\"\xff\"}}"} {
+		if a := patch(logsOf+"/"+id, body); a.status != 400 {
+			t.Errorf("%.40s: %d", body, a.status)
+		}
+	}
+	for _, path := range []string{logsOf + "/01AAAAAAAAAAAAAAAAAAAAAAAA", strings.Replace(logsOf, "mine", "yours", 1) + "/" + id, strings.Replace(logsOf, "local", "other", 1) + "/" + id} {
+		h.do("GET", path, nil).want(t, 404, 10404)
+		patch(path, `{"score":1}`).want(t, 404, 10404)
+	}
+	for _, query := range []string{"?filters[0][key]=cost", "?search=x", "?order_by=cost", "?success=maybe", "?per_page=51", "?page=0", "?start_date=2026-01-01"} {
+		if a := h.do("GET", logsOf+query, nil); a.status != 400 {
+			t.Errorf("%s: %d %s", query, a.status, a.body)
+		}
+	}
+}
+
+func TestGatewaysAreThoseThatWereUsed(t *testing.T) {
+	h, _, _ := modelled(t, Config{})
+	list := home + "/ai-gateway/gateways"
+	h.do("GET", list, nil).want(t, 200, 0, `"result":[]`)
+	h.call(runs, oddly)
+	h.call("/v1/local/a%20b/workers-ai/"+llama, `{"prompt":"x"}`).want(t, 200, 0)
+	h.do("GET", list, nil).want(t, 200, 0, `"id":"a b"`, `"id":"mine"`, `"total_count":2`)
+	h.do("GET", list+"/mine", nil).want(t, 200, 0, `"id":"mine"`, `"cache_ttl":null`)
+	h.do("GET", list+"/none", nil).want(t, 404, 10404, "need not be made")
+	for provider, want := range map[string]string{"workers-ai": "/workers-ai", "compat": "/compat", "universal": ""} {
+		h.do("GET", list+"/mine/url/"+provider, nil).want(t, 200, 0, `"result":"`+h.url()+"/v1/local/mine"+want+`"`)
+	}
+	h.do("GET", list+"/mine/url/openai", nil).want(t, 501, 10501, "workers-ai and compat")
+	for _, rest := range []string{"/mine/datasets", "/mine/evaluations", "/mine/provider_configs", "/mine/logs/x/request", "/mine/routes"} {
+		h.do("GET", list+rest, nil).want(t, 501, 10501, "AI Gateway beyond gateways")
+	}
+}
+
+func TestStepsAreTakenUntilOneSucceeds(t *testing.T) {
+	h, s, parts := modelled(t, Config{})
+	workers := func(endpoint, query string) string {
+		return `{"provider":"workers-ai","endpoint":"` + endpoint + `","headers":{"Authorization":"Bearer x","Content-Type":"application/json"},"query":` + query + `}`
+	}
+	other := `{"provider":"openai","endpoint":"chat/completions","headers":{},"query":{"model":"gpt-4o"}}`
+	chat := `{"model":"` + gptOSS + `",` + hello + `}`
+	for _, test := range []struct{ name, body, step, fragment string }{
+		{"a model", `[` + workers(llama, `{"prompt":"x"}`) + `]`, "0", `"result":{"response":"The sky is blue."`},
+		{"its path", `[` + workers("run/"+llama, `{"prompt":"x"}`) + `]`, "0", `"success":true`},
+		{"not in a list", workers(llama, `{"prompt":"x"}`), "0", `"success":true`},
+		{"OpenAI's API", `[` + workers("v1/chat/completions", chat) + `]`, "0", `"object":"chat.completion"`},
+		{"compat", `[{"provider":"compat","endpoint":"chat/completions","query":` + strings.Replace(chat, "@cf", "workers-ai/@cf", 1) + `}]`, "0", `"object":"chat.completion"`},
+		{"vectors", `[` + workers("v1/embeddings", embeds) + `]`, "0", `"object":"list"`},
+		{"another provider first", `[` + other + `,` + workers(llama, `{"prompt":"x"}`) + `]`, "1", `step 0, \"openai\", failed: the provider \"openai\" is not served`},
+		{"an unknown model and a bad input first", `[` + workers("@cf/no/model", `{"prompt":"x"}`) + `,` + workers(llama, `{"prompt":7}`) + `,` + workers(llama, `{"prompt":"x"}`) + `]`, "2", "No such model @cf/no/model"},
+	} {
+		a := h.call("/v1/local/mine", test.body)
+		a.want(t, 200, 0, test.fragment)
+		if a.header.Get("cf-aig-step") != test.step || len(a.header.Get("cf-aig-log-id")) != 26 {
+			t.Errorf("%s: step %q, log %q", test.name, a.header.Get("cf-aig-step"), a.header.Get("cf-aig-log-id"))
+		}
+	}
+	// A model that breaks off in the middle is paid for as far as it came; then the next.
+	for _, stream := range []bool{false, true} {
+		before := charged(t, parts)
+		s.ollama.LieTimes(backendtest.CloseMidway, 1)
+		second := workers(llama, fmt.Sprintf(`{"prompt":"y","stream":%t}`, stream))
+		a := h.call("/v1/local/mine", `[`+workers(llama, `{"prompt":"broken"}`)+`,`+second+`]`)
+		a.want(t, 200, 0)
+		if spent := charged(t, parts) - before; toldOf(t, a) != spent || a.header.Get("cf-aig-step") != "1" || spent == 0 {
+			t.Errorf("told %s at step %s, charged %s", toldOf(t, a), a.header.Get("cf-aig-step"), spent)
+		}
+	}
+	h.call("/v1/local/mine", `[`+other+`,`+workers("@cf/no/model", `{}`)+`]`).want(t, 400, 5007, "step 0")
+	h.call("/v1/local/mine", `[`+other+`]`).want(t, 501, 10501, "nearside serves workers-ai")
+	h.call("/v1/local/mine", `[`+workers(llama, `{"prompt":"x","dry_run":true}`)+`]`).want(t, 200, 0, `"dry_run":true`)
+	for _, body := range []string{`[]`, `{}`, `[{}]`, `[7]`, `"x"`, `[{"provider":"workers-ai"}]`, `[` + strings.TrimSuffix(strings.Repeat(other+",", 11), ",") + `]`, chat} {
+		if a := h.call("/v1/local/mine", body); a.status != 400 {
+			t.Errorf("%.60s: %d", body, a.status)
+		}
+	}
+	if s := result[[]gatewayLog](t, h.do("GET", logsOf+"?success=false&provider=openai", nil)); len(s) == 0 || s[0].Status != 501 || s[0].Path != "chat/completions" {
+		t.Errorf("steps of another provider are logged as %+v", s)
+	}
+}
+
+// What is asked of one step goes before what is asked of all.
+func TestAStepMayAskForSomethingOfItsOwn(t *testing.T) {
+	h, _, _ := modelled(t, Config{})
+	body := func(headers string) string {
+		return `[{"provider":"workers-ai","endpoint":"` + llama + `","headers":` + headers + `,"query":{"prompt":"x"}}]`
+	}
+	for _, test := range []struct{ headers, want string }{
+		{`{}`, "MISS"}, {`{}`, "HIT"}, {`{"CF-AIG-Cache-TTL":0}`, "BYPASS"}, {`{"cf-aig-skip-cache":true}`, "BYPASS"}, {`{"cf-aig-metadata":{"a":1}}`, "HIT"}, {`{"cf-aig-cache-ttl":"60"}`, "HIT"},
+	} {
+		if a := h.call("/v1/local/mine", body(test.headers), "cf-aig-cache-ttl: 3600"); a.cacheStatus() != test.want {
+			t.Errorf("%s: %d, %s, want %s", test.headers, a.status, a.cacheStatus(), test.want)
+		}
+	}
+}
+
+func TestTheRestOfOpenAIsAPIIsNoGateway(t *testing.T) {
+	h, _, _ := modelled(t, Config{})
+	for _, path := range []string{"/v1/audio/speech", "/v1/images/generations", "/v1/fine_tuning/jobs", "/v1/audio/workers-ai/x"} {
+		h.call(path, `{"model":"x"}`).want(t, 501, 10501, "OpenAI-compatible API beyond")
+	}
+	h.call("/v1/chat/completions", completions+`}`).want(t, 200, 0, `"object":"chat.completion"`)
+	h.call("/v1/local/mine/openai/chat/completions", `{}`).want(t, 501, 10501, "other providers than workers-ai and compat")
+	h.call("/v1/local/mine/compat/images", `{}`).want(t, 501, 10501, "no endpoint")
+	h.call("/v1/models/mine", `[]`).want(t, 405, 7001)
+}
+
+func TestGatewaysAskForKeysAsEverythingDoes(t *testing.T) {
+	h, _, _ := modelled(t, Config{})
+	reader := h.keys.add(t, catalog.Key{Account: "local", Permission: catalog.Read})
+	writer := h.keys.add(t, catalog.Key{Account: "local", Permission: catalog.Write})
+	stranger := h.keys.add(t, catalog.Key{Account: "other", Permission: catalog.Admin})
+	body := `{"prompt":"x"}`
+	path := "/v1/local/mine/workers-ai/" + llama
+	h.call(path, body).want(t, 401, 10000)
+	h.call(path, body, "Authorization: Bearer "+stranger).want(t, 403, 10000)
+	h.call(path, body, "Authorization: Bearer "+reader).want(t, 200, 0)
+	a := h.call(path, body, "Authorization: Bearer sk-of-another-provider", "cf-aig-authorization: Bearer "+reader)
+	a.want(t, 200, 0)
+	log := logsOf + "/" + a.header.Get("cf-aig-log-id")
+	for key, want := range map[string][2]int{reader: {200, 403}, writer: {200, 200}, stranger: {403, 403}, "": {401, 401}} {
+		header := "Authorization: Bearer " + key
+		got := [2]int{h.do("GET", log, nil, header).status, h.do("PATCH", log, strings.NewReader(`{"score":1}`), header).status}
+		if got != want {
+			t.Errorf("with the key %q: %v, want %v", key, got, want)
+		}
+	}
+}
+
+func TestHostileOptionsOfAGatewayAreNeverRefused(t *testing.T) {
+	h, _, parts := modelled(t, Config{})
+	for _, options := range []string{`7`, `[]`, `"mine"`, `{"id":7}`, `{"id":{"a":1}}`, `{"id":"../../etc"}`, `{"id":"` + strings.Repeat("x", 5000) + `"}`, `{"cacheTtl":1e308,"requestTimeoutMs":1e308}`,
+		`{"cacheTtl":-1e308}`, `{"metadata":` + strings.Repeat(`{"a":`, 100) + `1` + strings.Repeat("}", 100) + `}`, `{"metadata":"` + strings.Repeat("x", 10000) + `"}`, `{"retries":{"maxAttempts":1e9}}`,
+		`{"retries":[]}`, `{"retries":{"retries":{"retries":{}}}}`, `{"eventId":"\r\nSet-Cookie: a=b"}`, `{"cacheKey":"\u0000"}`, `{"id":"mine","byok":{"x":1},"zdr":true}`} {
+		a := h.call(runs, `{"prompt":"x","options":{"gateway":`+options+`}}`)
+		a.want(t, 200, 0)
+		if a.header.Get("Set-Cookie") != "" {
+			t.Error("a header was smuggled in")
+		}
+	}
+	gateways, err := parts.Gateway.Gateways(t.Context(), "local")
+	if err != nil || !slices.ContainsFunc(gateways, func(g gateway.Gateway) bool { return g.ID == "../../etc" }) {
+		t.Errorf("%v, %v", gateways, err)
+	}
+}
+
+// Whatever way answers come about, what replies tell adds up to the ledger, and so do the logs.
+func TestWhatEveryWayThroughAGatewayTellsIsTheLedger(t *testing.T) {
+	h, s, parts := modelled(t, Config{})
+	s.openai.Down()
+	var told neuron.Micro
+	ask := func(lie backendtest.Lie, times int, path, body string) {
+		t.Helper()
+		if times > 0 {
+			s.ollama.LieTimes(lie, times)
+		}
+		a := h.call(path, body)
+		if a.header.Get("cf-ai-neurons") != "" || a.status == http.StatusOK {
+			told += toldOf(t, a)
+		}
+	}
+	for i, stream := range []bool{false, true} {
+		input := func(n int, options string) string {
+			return fmt.Sprintf(`{"prompt":"%d-%d","stream":%t,"options":{"gateway":{"id":"mine",%s}}}`, i, n, stream, options)
+		}
+		ask(backendtest.Honest, 0, runs, input(1, `"cacheTtl":60`))
+		ask(backendtest.Honest, 0, runs, input(1, `"cacheTtl":60`))
+		ask(backendtest.Status500, 1, runs, input(2, `"retries":{"maxAttempts":2,"retryDelayMs":0}`))
+		ask(backendtest.Status500, 2, runs, input(3, `"retries":{"maxAttempts":2,"retryDelayMs":0}`))
+		ask(backendtest.StallFirst, 1, runs, input(4, `"requestTimeoutMs":50`))
+		step := func(n int) string {
+			return `{"provider":"workers-ai","endpoint":"` + llama + `","query":` + input(n, `"cacheTtl":60`) + `}`
+		}
+		ask(backendtest.Status500, 1, "/v1/local/mine", `[`+step(5)+`,`+step(6)+`]`)
+		ask(backendtest.Honest, 0, "/v1/local/mine", `[`+step(6)+`]`)
+		if !stream {
+			ask(backendtest.CloseMidway, 1, runs, input(7, `"retries":{"maxAttempts":2,"retryDelayMs":0}`))
+			ask(backendtest.StallMidway, 1, runs, input(8, `"requestTimeoutMs":50`))
+			ask(backendtest.CloseMidway, 1, "/v1/local/mine", `[`+step(9)+`,`+step(10)+`]`)
+		}
+	}
+	if ledger := charged(t, parts); told != ledger || ledger == 0 || parts.Ledger.Reservations() != 0 {
+		t.Errorf("told %s, charged %s, %d reservations", told, ledger, parts.Ledger.Reservations())
+	}
+	logged := func() (sum neuron.Micro) {
+		logs, _, err := parts.Gateway.List(t.Context(), gateway.Query{Account: "local", Gateway: "mine", Limit: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range logs {
+			sum += l.Neurons
+		}
+		return sum
+	}
+	until(t, "the logs of the last stream", func() bool { return logged() == told })
+}
+
+func TestRestatingTouchesNothingButTheNeurons(t *testing.T) {
+	for _, test := range []struct{ result, want string }{
+		{`{"response":"\"usage\":{\"neurons\":9}","usage":{"prompt_tokens":1,"neurons":1.5}}`, `{"response":"\"usage\":{\"neurons\":9}","usage":{"prompt_tokens":1,"neurons":2.000001}}`},
+		{`{"a":{"usage":{"neurons":1}}, "usage" : { "neurons" : 0 , "x":[] } }`, `{"a":{"usage":{"neurons":1}}, "usage" : { "neurons" : 2.000001 , "x":[] } }`},
+		{`{"usage":{"prompt_tokens":1}}`, `{"usage":{"prompt_tokens":1}}`},
+		{`{"usage":null}`, `{"usage":null}`},
+		{`[{"usage":{"neurons":1}}]`, `[{"usage":{"neurons":1}}]`},
+		{``, ``}, {`{`, `{`}, {`7`, `7`},
+	} {
+		if got := string(restated([]byte(test.result), 2_000_001)); got != test.want {
+			t.Errorf("got %s, want %s", got, test.want)
+		}
+		if json.Valid([]byte(test.result)) != json.Valid(restated([]byte(test.result), 1)) {
+			t.Errorf("%s is spoilt", test.result)
+		}
+	}
+}
