@@ -60,15 +60,18 @@ func (s *Server) infer(ctx context.Context, r run) (outcome, error) {
 }
 
 // runModel answers POST …/ai/run/{model...}.
-func runModel(s *Server, c *call) error {
-	r, err := c.run(c.param("model"))
+func runModel(_ *Server, c *call) error { return c.runNamed(c.param("model")) }
+
+// runNamed answers a call to the model of that name.
+func (c *call) runNamed(model string) error {
+	r, err := c.run(model)
 	if err != nil {
 		return err
 	}
 	if about, err := c.batched(r); about {
 		return err
 	}
-	return c.perform(s.errand(r))
+	return c.perform(c.server.errand(r))
 }
 
 // errand is the errand of a call on …/ai/run.

@@ -27,11 +27,7 @@ func callProvider(provider string) func(*Server, *call) error {
 	return func(s *Server, c *call) error {
 		endpoint := c.param("endpoint")
 		if provider == workersAIProvider && !strings.HasPrefix(endpoint, "v1/") {
-			r, err := c.run(strings.TrimPrefix(endpoint, "run/"))
-			if err != nil {
-				return err
-			}
-			return c.perform(s.errand(r))
+			return c.runNamed(strings.TrimPrefix(endpoint, "run/"))
 		}
 		l, err := c.letter()
 		if err != nil {
