@@ -2,7 +2,6 @@ package command
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -11,56 +10,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"nearside/server"
 )
 
-// usageReport is what an account used, as the server tells it.
-type usageReport struct {
-	From  string     `json:"from"`
-	To    string     `json:"to"`
-	By    string     `json:"group_by"`
-	Rows  []usageRow `json:"rows"`
-	Total usageSum   `json:"total"`
-
-	Vectorize *struct {
-		Queried int64 `json:"queried_dimensions"`
-		Stored  int64 `json:"stored_dimensions"`
-	} `json:"vectorize,omitempty"`
-	Cost struct {
-		WorkersAI json.Number `json:"workers_ai_usd"`
-		Vectorize json.Number `json:"vectorize_usd"`
-		Total     json.Number `json:"total_usd"`
-	} `json:"cost_on_cloudflare"`
-	Today *struct {
-		Left  json.Number `json:"neurons_left"`
-		Reset string      `json:"reset"`
-	} `json:"today,omitempty"`
-}
-
-// usageRow is a model, a key or a day.
-type usageRow struct {
-	Model *string `json:"model,omitempty"`
-	Key   *string `json:"key,omitempty"`
-	Name  string  `json:"key_name,omitempty"`
-	Day   *string `json:"day,omitempty"`
-	usageSum
-	Billed json.Number `json:"usd_billed,omitempty"`
-}
-
-// usageSum is what calls used together.
-type usageSum struct {
-	Calls    int64            `json:"calls"`
-	Failed   int64            `json:"failed"`
-	Cached   int64            `json:"cached"`
-	Unpriced int64            `json:"unpriced"`
-	Units    map[string]int64 `json:"units"`
-	Neurons  json.Number      `json:"neurons"`
-	USD      json.Number      `json:"usd"`
-}
-
-// title names the row: the model, the day, or the key with the name it has for people.
-func (r usageRow) title() string {
+// titleOf names a row: the model, the day, or the key with the name it has for people.
+func titleOf(r server.UsageRow) string {
 	switch {
 	case r.Model != nil:
 		return *r.Model
@@ -88,32 +46,32 @@ or day; and what Cloudflare would have charged for it on the paid plan, beyond t
   nearside usage --from 2026-11-01 --to 2026-11-30 --by day`,
 		Args: noArgs,
 	}
-	server := connectFlags(cmd)
+	where := connectFlags(cmd)
 	cmd.Flags().StringVar(&from, "from", "", "first day, such as 2026-11-01 (default today)")
 	cmd.Flags().StringVar(&to, "to", "", "last day (default today)")
 	cmd.Flags().StringVar(&by, "by", "model", "what the rows are: model, key or day")
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "write the rows as comma-separated values")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		query := url.Values{"from": {from}, "to": {to}, "group_by": {by}}
-		var report usageReport
-		if err := server.client().Do(cmd.Context(), http.MethodGet, "/nearside/usage?"+query.Encode(), nil, &report); err != nil {
+		var report server.UsageReport
+		if err := where.client().Do(cmd.Context(), http.MethodGet, "/nearside/usage?"+query.Encode(), nil, &report); err != nil {
 			return err
 		}
 		if asCSV {
-			return report.writeCSV(cmd.OutOrStdout())
+			return writeUsageCSV(cmd.OutOrStdout(), report)
 		}
-		return printResult(cmd, report, report.print)
+		return printResult(cmd, report, func(w io.Writer) { printUsage(w, report) })
 	}
 	return cmd
 }
 
-// print writes the report for people.
-func (r usageReport) print(w io.Writer) {
-	table(w, strings.ToUpper(r.By)+"\tCALLS\tFAILED\tCACHED\tINPUT\tOUTPUT\tOTHER\tNEURONS\tUSD", func(row func(string, ...any)) {
+// printUsage writes a report for people.
+func printUsage(w io.Writer, r server.UsageReport) {
+	table(w, strings.ToUpper(string(r.By))+"\tCALLS\tFAILED\tCACHED\tINPUT\tOUTPUT\tOTHER\tNEURONS\tUSD", func(row func(string, ...any)) {
 		for _, one := range r.Rows {
-			row("%s\t%s", one.title(), one.usageSum.cells())
+			row("%s\t%s", titleOf(one), cells(one.UsageSum))
 		}
-		row("%s\t%s", "total", r.Total.cells())
+		row("%s\t%s", "total", cells(r.Total))
 	})
 	days := r.From
 	if r.To != r.From {
@@ -128,7 +86,7 @@ func (r usageReport) print(w io.Writer) {
 		fmt.Fprintf(w, "%d calls were to models without a price; they count 0 neurons\n", r.Total.Unpriced)
 	}
 	if r.Today != nil {
-		fmt.Fprintf(w, "%s neurons are left until %s\n", r.Today.Left, r.Today.Reset)
+		fmt.Fprintf(w, "%s neurons are left until %s\n", r.Today.Left, r.Today.Reset.Format(time.RFC3339))
 	}
 }
 
@@ -136,7 +94,7 @@ func (r usageReport) print(w io.Writer) {
 var tokens = []string{"input_tokens", "cached_input_tokens", "output_tokens"}
 
 // cells are the columns behind a row's name. Tokens read from a backend's cache count as input.
-func (s usageSum) cells() string {
+func cells(s server.UsageSum) string {
 	var others []string
 	for _, unit := range slices.Sorted(maps.Keys(s.Units)) {
 		if !slices.Contains(tokens, unit) {
@@ -147,13 +105,13 @@ func (s usageSum) cells() string {
 		s.Units["input_tokens"]+s.Units["cached_input_tokens"], s.Units["output_tokens"], strings.Join(others, ", "), s.Neurons, s.USD)
 }
 
-// writeCSV writes the rows with a column for each unit that occurs.
-func (r usageReport) writeCSV(w io.Writer) error {
+// writeUsageCSV writes the rows with a column for each unit that occurs.
+func writeUsageCSV(w io.Writer, r server.UsageReport) error {
 	units := slices.Sorted(maps.Keys(r.Total.Units))
-	header := append([]string{r.By, "calls", "failed", "cached", "unpriced"}, units...)
+	header := append([]string{string(r.By), "calls", "failed", "cached", "unpriced"}, units...)
 	records := [][]string{append(header, "neurons", "usd")}
 	for _, row := range r.Rows {
-		record := []string{row.title()}
+		record := []string{titleOf(row)}
 		for _, n := range []int64{row.Calls, row.Failed, row.Cached, row.Unpriced} {
 			record = append(record, strconv.FormatInt(n, 10))
 		}

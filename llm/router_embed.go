@@ -59,7 +59,7 @@ func (r *Router) EmbedFor(ctx context.Context, call Call, h Holder, texts []stri
 		return Embedded{}, err
 	}
 	out := Embedded{By: from.by, Fingerprint: from.fingerprint, Warning: warning}
-	out.Neurons, err = r.charged(ctx, call, m, neuron.Tokens(estimateTokens(texts), 0, 0), func() (neuron.Usage, error) {
+	out.Neurons, err = r.charged(ctx, call, m, neuron.Tokens(chat.EstimateTexts(texts), 0, 0), func() (neuron.Usage, error) {
 		vectors, err := from.vectors(ctx, m, texts)
 		if err != nil {
 			return nil, err
@@ -76,18 +76,6 @@ func (r *Router) EmbedFor(ctx context.Context, call Call, h Holder, texts []stri
 		return Embedded{}, err
 	}
 	return out, nil
-}
-
-// bytesPerToken is how many bytes of English a token stands for, roughly.
-const bytesPerToken = 4
-
-// estimateTokens guesses how many tokens texts have, before a model counts them.
-func estimateTokens(texts []string) int {
-	n := 0
-	for _, text := range texts {
-		n += len(text)/bytesPerToken + 2 // what marks its beginning and its end
-	}
-	return n
 }
 
 // Weights says which weights serve a model.

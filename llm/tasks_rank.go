@@ -72,12 +72,12 @@ func (r *Router) rankByRanker(ctx context.Context, f *fleet, m *Model, call Call
 
 // rankEstimate is what a ranker reads: the query with each text.
 func rankEstimate(query string, texts []string) neuron.Usage {
-	return neuron.Tokens(estimateTokens(texts)+len(texts)*estimateTokens([]string{query}), 0, 0)
+	return neuron.Tokens(chat.EstimateTexts(texts)+len(texts)*(chat.TextTokens+chat.EstimateText(query)), 0, 0)
 }
 
 // rankInWords asks a model that chats for a score of each text.
 func (r *Router) rankInWords(ctx context.Context, _ *fleet, m *Model, call Call, query string, texts []string) ([]float64, Generated, error) {
-	if len(texts) > maxListwise || estimateTokens(texts) > listwiseTokens {
+	if len(texts) > maxListwise || chat.EstimateTexts(texts) > listwiseTokens {
 		return nil, Generated{}, fault.New(fault.Unavailable, "%d texts are too many to be ranked by a model that chats", len(texts))
 	}
 	ctx, cancel := context.WithTimeout(ctx, listwisePatience)
@@ -111,7 +111,7 @@ func (r *Router) rankBySimilarity(ctx context.Context, f *fleet, m *Model, call 
 	out.By = By{Model: m.ID, Served: encoder.Model(), Backend: Builtin, Route: Substitute}
 	out.Warning = fmt.Sprintf("no reranker is here: the scores are how near the vectors of %s are", encoder.Model())
 	all := append([]string{query}, texts...)
-	out.Neurons, err = r.charged(ctx, call, m, neuron.Tokens(estimateTokens(all), 0, 0), func() (neuron.Usage, error) {
+	out.Neurons, err = r.charged(ctx, call, m, neuron.Tokens(chat.EstimateTexts(all), 0, 0), func() (neuron.Usage, error) {
 		vectors, err := encoder.Embed(ctx, all)
 		if err != nil {
 			return nil, fmt.Errorf("rank %d texts by %s: %w", len(texts), encoder.Model(), err)

@@ -262,7 +262,7 @@ func TestADryRunSaysWhatACallMayCostAndRunsNothing(t *testing.T) {
 	h, s, parts := modelled(t, Config{})
 	h.post(home+"/ai/run/"+llama, `{"prompt":"hello","dry_run":true}`).want(t, 200, 0, `"dry_run":true`, `"output_tokens":256`, `"neurons":`)
 	h.post("/v1/chat/completions", `{"model":"`+llama+`","messages":[{"role":"user","content":"hello"}],"dry_run":true}`).want(t, 200, 0, `{"dry_run":true`)
-	h.post(home+"/ai/run/"+bgeM3, `{"text":"hello","dry_run":true}`).want(t, 200, 0, `"dry_run":true`, `"input_tokens":3`)
+	h.post(home+"/ai/run/"+bgeM3, `{"text":"hello","dry_run":true}`).want(t, 200, 0, `"dry_run":true`, `"input_tokens":4`)
 	if len(s.ollama.Asked("/api/embed"))+len(s.ollama.Asked("/api/chat"))+len(s.ollama.Asked("/api/generate")) > 0 || charged(t, parts) != 0 {
 		t.Error("something ran")
 	}

@@ -10,30 +10,30 @@ import (
 	"nearside/llm/neuron"
 )
 
-// usageReport is what an account used, on the wire.
-type usageReport struct {
+// UsageReport is what an account used, on the wire: the result of GET …/nearside/usage.
+type UsageReport struct {
 	From      string          `json:"from"`
 	To        string          `json:"to"`
 	By        neuron.Grouping `json:"group_by"`
-	Rows      []usageRow      `json:"rows"`
-	Total     usageSum        `json:"total"`
-	Vectorize *usageVectorize `json:"vectorize,omitempty"`
-	Cost      usageCost       `json:"cost_on_cloudflare"`
-	Today     *usageToday     `json:"today,omitempty"`
+	Rows      []UsageRow      `json:"rows"`
+	Total     UsageSum        `json:"total"`
+	Vectorize *UsageVectorize `json:"vectorize,omitempty"`
+	Cost      UsageCost       `json:"cost_on_cloudflare"`
+	Today     *UsageToday     `json:"today,omitempty"`
 }
 
-// usageRow is a model, a key or a day.
-type usageRow struct {
+// UsageRow is a model, a key or a day.
+type UsageRow struct {
 	Model *string `json:"model,omitempty"`
 	Key   *string `json:"key,omitempty"` // its id; "" = calls without a key
 	Name  string  `json:"key_name,omitempty"`
 	Day   *string `json:"day,omitempty"`
-	usageSum
+	UsageSum
 	Billed json.Number `json:"usd_billed,omitempty"` // of a day: beyond its free neurons
 }
 
-// usageSum is neuron.Sum on the wire.
-type usageSum struct {
+// UsageSum is neuron.Sum on the wire.
+type UsageSum struct {
 	Calls    int64            `json:"calls"`
 	Failed   int64            `json:"failed"`
 	Cached   int64            `json:"cached"`
@@ -43,22 +43,22 @@ type usageSum struct {
 	USD      json.Number      `json:"usd"` // the price of the neurons, none being free
 }
 
-// usageVectorize is what Vectorize counts: dimensions read by queries, and stored now.
-type usageVectorize struct {
+// UsageVectorize is what Vectorize counts: dimensions read by queries, and stored now.
+type UsageVectorize struct {
 	Queried int64 `json:"queried_dimensions"`
 	Stored  int64 `json:"stored_dimensions"`
 }
 
-// usageCost is what Cloudflare would have charged on its paid plan, in dollars,
+// UsageCost is what Cloudflare would have charged on its paid plan, in dollars,
 // beyond what is free and without the monthly fee.
-type usageCost struct {
+type UsageCost struct {
 	WorkersAI json.Number `json:"workers_ai_usd"`
 	Vectorize json.Number `json:"vectorize_usd"`
 	Total     json.Number `json:"total_usd"`
 }
 
-// usageToday is what the caller may still use.
-type usageToday struct {
+// UsageToday is what the caller may still use.
+type UsageToday struct {
 	Left  json.Number `json:"neurons_left"`
 	Reset time.Time   `json:"reset"`
 }
@@ -74,42 +74,42 @@ func showUsage(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
-	shown := usageReport{From: report.From, To: report.To, By: report.By, Rows: s.usageRows(c, report), Total: newUsageSum(report.Total.Sum)}
+	shown := UsageReport{From: report.From, To: report.To, By: report.By, Rows: s.usageRows(c, report), Total: newUsageSum(report.Total.Sum)}
 	vectors := neuron.Dollars(0)
 	if c.key.Limits.None() { // a key that sees some records only is not told how many there are
-		shown.Vectorize = &usageVectorize{}
+		shown.Vectorize = &UsageVectorize{}
 		if vectors, err = shown.Vectorize.count(s, c, report); err != nil {
 			return err
 		}
 	}
-	shown.Cost = usageCost{dollars(report.Total.Bill), dollars(vectors), dollars(report.Total.Bill + vectors)}
+	shown.Cost = UsageCost{dollars(report.Total.Bill), dollars(vectors), dollars(report.Total.Bill + vectors)}
 	if a := s.parts.Ledger.Left(c.payer()); a.Limited {
-		shown.Today = &usageToday{json.Number(a.Left.String()), a.Reset}
+		shown.Today = &UsageToday{json.Number(a.Left.String()), a.Reset}
 	}
 	return c.reply(shown)
 }
 
 func dollars(d neuron.Dollars) json.Number { return json.Number(d.String()) }
 
-func newUsageSum(s neuron.Sum) usageSum {
+func newUsageSum(s neuron.Sum) UsageSum {
 	units := map[string]int64{}
 	for unit, count := range s.Units {
 		units[unit.Counted()] += count
 	}
-	return usageSum{s.Calls, s.Failed, s.Cached, s.Unpriced, units, json.Number(s.Neurons.String()), dollars(s.Neurons.Price())}
+	return UsageSum{s.Calls, s.Failed, s.Cached, s.Unpriced, units, json.Number(s.Neurons.String()), dollars(s.Neurons.Price())}
 }
 
-// usageRows shows the rows of a report. Keys that were revoked have no name any more.
-func (s *Server) usageRows(c *call, report neuron.Report) []usageRow {
+// UsageRows shows the rows of a report. Keys that were revoked have no name any more.
+func (s *Server) usageRows(c *call, report neuron.Report) []UsageRow {
 	names := map[string]string{}
 	if report.By == neuron.ByKey {
 		for _, k := range s.parts.Keys.Keys(c.account) {
 			names[k.ID] = k.Name
 		}
 	}
-	rows := []usageRow{}
+	rows := []UsageRow{}
 	for _, r := range report.Rows {
-		row := usageRow{usageSum: newUsageSum(r.Sum)}
+		row := UsageRow{UsageSum: newUsageSum(r.Sum)}
 		switch report.By {
 		case neuron.ByKey:
 			row.Key, row.Name = &r.Name, names[r.Name]
@@ -125,7 +125,7 @@ func (s *Server) usageRows(c *call, report neuron.Report) []usageRow {
 
 // count adds up the dimensions of a report, and says what they cost. What is
 // stored is known for now only, and is billed in the month of today.
-func (v *usageVectorize) count(s *Server, c *call, report neuron.Report) (cost neuron.Dollars, err error) {
+func (v *UsageVectorize) count(s *Server, c *call, report neuron.Report) (cost neuron.Dollars, err error) {
 	if v.Stored, err = s.storedDimensions(c); err != nil {
 		return 0, err
 	}

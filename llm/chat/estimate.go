@@ -76,6 +76,18 @@ func EstimateText(s string) int {
 	return (sum + 11) / 12
 }
 
+// TextTokens is what an encoder puts around a text: what marks its beginning and its end.
+const TextTokens = 2
+
+// EstimateTexts is EstimateText for texts that are read one by one, as embeddings are.
+func EstimateTexts(texts []string) int {
+	n := 0
+	for _, text := range texts {
+		n += TextTokens + EstimateText(text)
+	}
+	return n
+}
+
 // asciiTwelfths has the weights of ASCII.
 var asciiTwelfths = func() (weights [utf8.RuneSelf]uint8) {
 	for c := range weights {

@@ -32,27 +32,7 @@ func open(t testing.TB, s *backendtest.Server) *ollama.Backend {
 func openURL(t testing.TB, url string) *ollama.Backend {
 	t.Helper()
 	b, err := ollama.New(ollama.Options{Name: "ollama", URL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
-}
-
-// say asks and collects the answer.
-func say(ctx context.Context, b backend.Chatter, model string, q *chat.Request) (chat.Answer, error) {
-	var a chat.Answer
-	end, err := b.Chat(ctx, model, q, func(p chat.Piece) error { a.Add(p); return nil })
-	a.End = end
-	return a, err
-}
-
-func hello() *chat.Request {
-	return &chat.Request{Messages: []chat.Message{{Role: chat.User, Content: "what colour is it"}}, MaxTokens: 20}
+	return backendtest.Opened(t, b, err)
 }
 
 // sent decodes the latest body that was sent to a path.
@@ -69,19 +49,11 @@ func sent(t *testing.T, s *backendtest.Server, path string) map[string]any {
 	return body
 }
 
-func kindOf(err error) backend.Kind {
-	var e *backend.Error
-	if errors.As(err, &e) {
-		return e.Kind
-	}
-	return ""
-}
-
 func TestAnswersComePieceByPieceAndCounted(t *testing.T) {
 	s := backendtest.New(t)
 	s.Answer(backendtest.Answer{Reasoning: []string{"let ", "me think"}, Pieces: []string{"It", " is", " blue"}})
 	var pieces []chat.Piece
-	end, err := open(t, s).Chat(t.Context(), "chat", hello(), func(p chat.Piece) error { pieces = append(pieces, p); return nil })
+	end, err := open(t, s).Chat(t.Context(), "chat", backendtest.Hello(), func(p chat.Piece) error { pieces = append(pieces, p); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,11 +68,11 @@ func TestAnswersComePieceByPieceAndCounted(t *testing.T) {
 func TestParametersGoByTheirNamesHere(t *testing.T) {
 	s := backendtest.New(t)
 	number, count, seed, yes := 0.5, 7, int64(42), true
-	q := hello()
+	q := backendtest.Hello()
 	q.Temperature, q.TopP, q.TopK, q.Seed, q.RepetitionPenalty = &number, &number, &count, &seed, &number
 	q.FrequencyPenalty, q.PresencePenalty, q.Stop, q.Thinking = &number, &number, []string{"x"}, &yes
 	q.Format = &chat.Format{Schema: json.RawMessage(`{"type":"object"}`)}
-	if _, err := say(t.Context(), open(t, s), "chat", q); err != nil {
+	if _, err := backendtest.Say(t.Context(), open(t, s), "chat", q); err != nil {
 		t.Fatal(err)
 	}
 	body := sent(t, s, "/api/chat")
@@ -116,7 +88,7 @@ func TestParametersGoByTheirNamesHere(t *testing.T) {
 
 func TestNothingIsSentThatNobodyAskedFor(t *testing.T) {
 	s := backendtest.New(t)
-	if _, err := say(t.Context(), open(t, s), "chat", &chat.Request{Messages: hello().Messages}); err != nil {
+	if _, err := backendtest.Say(t.Context(), open(t, s), "chat", &chat.Request{Messages: backendtest.Hello().Messages}); err != nil {
 		t.Fatal(err)
 	}
 	body := sent(t, s, "/api/chat")
@@ -146,9 +118,9 @@ func TestTheContextFitsTheCallButNotMoreThanTheModel(t *testing.T) {
 		{1_000_000, 20_000},
 	}
 	for _, test := range tests {
-		q := hello()
+		q := backendtest.Hello()
 		q.MaxTokens = test.maxTokens
-		if _, err := say(t.Context(), b, "long", q); err != nil {
+		if _, err := backendtest.Say(t.Context(), b, "long", q); err != nil {
 			t.Fatal(err)
 		}
 		if got := sent(t, s, "/api/chat")["options"].(map[string]any)["num_ctx"]; got != test.want {
@@ -166,7 +138,7 @@ func TestTheContextFitsTheCallButNotMoreThanTheModel(t *testing.T) {
 func TestToolsAndTheirResultsGoThereAndCallsComeBack(t *testing.T) {
 	s := backendtest.New(t)
 	s.Answer(backendtest.Answer{Tools: []chat.ToolCall{{ID: "c1", Name: "weather", Arguments: json.RawMessage(`{"b":1,"a":"Oslo"}`)}}})
-	q := hello()
+	q := backendtest.Hello()
 	q.Messages = append(q.Messages,
 		chat.Message{Role: chat.Assistant, ToolCalls: []chat.ToolCall{{ID: "c0", Name: "weather", Arguments: json.RawMessage(`{"a":"Rome"}`)}}},
 		chat.Message{Role: chat.ToolRole, Name: "weather", ToolCallID: "c0", Content: "sun"})
@@ -174,7 +146,7 @@ func TestToolsAndTheirResultsGoThereAndCallsComeBack(t *testing.T) {
 		{Name: "weather", Description: "of a city", Parameters: json.RawMessage(`{"type":"object","required":["a"],"properties":{"a":{"type":"string"}}}`)},
 		{Name: "time"},
 	}
-	a, err := say(t.Context(), open(t, s), "chat", q)
+	a, err := backendtest.Say(t.Context(), open(t, s), "chat", q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,9 +170,9 @@ func TestAChoiceOfToolsLeavesThoseThatMayBeCalled(t *testing.T) {
 	s := backendtest.New(t)
 	b := open(t, s)
 	for choice, want := range map[chat.ToolChoice]int{chat.ToolAuto: 2, chat.ToolRequired: 2, chat.ToolNone: 0, "time": 1} {
-		q := hello()
+		q := backendtest.Hello()
 		q.Tools, q.ToolChoice = []chat.Tool{{Name: "weather"}, {Name: "time"}}, choice
-		if _, err := say(t.Context(), b, "chat", q); err != nil {
+		if _, err := backendtest.Say(t.Context(), b, "chat", q); err != nil {
 			t.Fatal(err)
 		}
 		if list, _ := sent(t, s, "/api/chat")["tools"].([]any); len(list) != want {
@@ -212,16 +184,16 @@ func TestAChoiceOfToolsLeavesThoseThatMayBeCalled(t *testing.T) {
 func TestAPromptGoesToGenerateAndPicturesAreBytes(t *testing.T) {
 	s := backendtest.New(t)
 	b := open(t, s)
-	a, err := say(t.Context(), b, "chat", &chat.Request{Prompt: "the sky is", Raw: true})
+	a, err := backendtest.Say(t.Context(), b, "chat", &chat.Request{Prompt: "the sky is", Raw: true})
 	if err != nil || a.Content != "The sky is blue." {
 		t.Errorf("got %+v, %v", a, err)
 	}
 	if body := sent(t, s, "/api/generate"); body["raw"] != true || body["prompt"] != "the sky is" {
 		t.Errorf("body: %v", body)
 	}
-	q := hello()
+	q := backendtest.Hello()
 	q.Messages[0].Images = []chat.Image{{Type: "image/png", Bytes: []byte("png")}}
-	if _, err := say(t.Context(), b, "chat", q); err != nil {
+	if _, err := backendtest.Say(t.Context(), b, "chat", q); err != nil {
 		t.Fatal(err)
 	}
 	if body := string(s.Asked("/api/chat")[0]); !strings.Contains(body, `"images":["cG5n"]`) {
@@ -232,7 +204,7 @@ func TestAPromptGoesToGenerateAndPicturesAreBytes(t *testing.T) {
 func TestWhatTheModelCannotDoIsRefusedBeforeItIsAsked(t *testing.T) {
 	s := backendtest.New(t)
 	s.Add(backendtest.Model{Name: "plain", Capabilities: []string{"completion"}}, backendtest.Model{Name: "encoder", Capabilities: []string{"embedding"}})
-	picture, tools, lora := hello(), hello(), hello()
+	picture, tools, lora := backendtest.Hello(), backendtest.Hello(), backendtest.Hello()
 	picture.Messages[0].Images = []chat.Image{{Bytes: []byte("x")}}
 	tools.Tools = []chat.Tool{{Name: "t"}}
 	lora.LoRA = "mine"
@@ -244,20 +216,20 @@ func TestWhatTheModelCannotDoIsRefusedBeforeItIsAsked(t *testing.T) {
 		"picture": {"plain", picture, backend.Unable},
 		"tools":   {"plain", tools, backend.Unable},
 		"lora":    {"plain", lora, backend.Unable},
-		"encoder": {"encoder", hello(), backend.Unable},
-		"absent":  {"absent", hello(), backend.Missing},
+		"encoder": {"encoder", backendtest.Hello(), backend.Unable},
+		"absent":  {"absent", backendtest.Hello(), backend.Missing},
 	} {
-		_, err := say(t.Context(), open(t, s), test.model, test.q)
-		if kindOf(err) != test.kind {
+		_, err := backendtest.Say(t.Context(), open(t, s), test.model, test.q)
+		if backendtest.KindOf(err) != test.kind {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if n := len(s.Asked("/api/chat")); n != 0 {
 		t.Errorf("%d chats were asked for", n)
 	}
-	thinking, yes := hello(), true
+	thinking, yes := backendtest.Hello(), true
 	thinking.Thinking = &yes
-	if _, err := say(t.Context(), open(t, s), "plain", thinking); err != nil || sent(t, s, "/api/chat")["think"] != nil {
+	if _, err := backendtest.Say(t.Context(), open(t, s), "plain", thinking); err != nil || sent(t, s, "/api/chat")["think"] != nil {
 		t.Errorf("a model that does not think was asked to: %v", err)
 	}
 }
@@ -286,7 +258,7 @@ func TestEveryLieOfAStreamIsFoundOut(t *testing.T) {
 			b := open(t, s)
 			s.Lie(lie)
 			var given strings.Builder
-			end, err := b.Chat(t.Context(), "chat", hello(), func(p chat.Piece) error { given.WriteString(p.Content); return nil })
+			end, err := b.Chat(t.Context(), "chat", backendtest.Hello(), func(p chat.Piece) error { given.WriteString(p.Content); return nil })
 			var e *backend.Error
 			if !errors.As(err, &e) || e.Kind != want.kind || e.Started != want.started || e.Model != "chat" {
 				t.Fatalf("got %v", err)
@@ -301,7 +273,7 @@ func TestEveryLieOfAStreamIsFoundOut(t *testing.T) {
 				t.Errorf("the error has text of the prompt or the answer: %v", err)
 			}
 			s.Lie(backendtest.Honest)
-			if _, err := say(t.Context(), b, "chat", hello()); err != nil {
+			if _, err := backendtest.Say(t.Context(), b, "chat", backendtest.Hello()); err != nil {
 				t.Errorf("afterwards: %v", err)
 			}
 		})
@@ -317,7 +289,7 @@ func TestAStalledStreamEndsWithItsContext(t *testing.T) {
 		}
 		s.Lie(lie)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		_, err := say(ctx, b, "chat", hello())
+		_, err := backendtest.Say(ctx, b, "chat", backendtest.Hello())
 		cancel()
 		if err != context.DeadlineExceeded {
 			t.Errorf("%s: %v", lie, err)
@@ -328,7 +300,7 @@ func TestAStalledStreamEndsWithItsContext(t *testing.T) {
 func TestAnUncountedAnswerIsEstimated(t *testing.T) {
 	s := backendtest.New(t)
 	s.Lie(backendtest.NoUsage)
-	a, err := say(t.Context(), open(t, s), "chat", hello())
+	a, err := backendtest.Say(t.Context(), open(t, s), "chat", backendtest.Hello())
 	if err != nil || a.Counted || a.Usage.Prompt < 4 || a.Usage.Completion < 4 || a.Reason != chat.Stopped {
 		t.Errorf("got %+v, %v", a.End, err)
 	}
@@ -338,7 +310,7 @@ func TestAnErrorOfTheCallerEndsTheCallAndComesBack(t *testing.T) {
 	s := backendtest.New(t)
 	s.Lie(backendtest.Endless)
 	enough, pieces := errors.New("enough"), 0
-	end, err := open(t, s).Chat(t.Context(), "chat", hello(), func(chat.Piece) error {
+	end, err := open(t, s).Chat(t.Context(), "chat", backendtest.Hello(), func(chat.Piece) error {
 		if pieces++; pieces == 3 {
 			return enough
 		}
@@ -352,18 +324,18 @@ func TestAnErrorOfTheCallerEndsTheCallAndComesBack(t *testing.T) {
 func TestAServerThatIsGoneIsUnreachableAndIsFoundAgain(t *testing.T) {
 	s := backendtest.New(t)
 	b := open(t, s)
-	if _, err := say(t.Context(), b, "chat", hello()); err != nil {
+	if _, err := backendtest.Say(t.Context(), b, "chat", backendtest.Hello()); err != nil {
 		t.Fatal(err)
 	}
 	s.Down()
-	if _, err := say(t.Context(), b, "chat", hello()); kindOf(err) != backend.Unreachable {
+	if _, err := backendtest.Say(t.Context(), b, "chat", backendtest.Hello()); backendtest.KindOf(err) != backend.Unreachable {
 		t.Errorf("got %v", err)
 	}
-	if _, err := openURL(t, s.URL).List(t.Context()); kindOf(err) != backend.Unreachable {
+	if _, err := openURL(t, s.URL).List(t.Context()); backendtest.KindOf(err) != backend.Unreachable {
 		t.Errorf("list: %v", err)
 	}
 	s.Up()
-	if _, err := say(t.Context(), b, "chat", hello()); err != nil {
+	if _, err := backendtest.Say(t.Context(), b, "chat", backendtest.Hello()); err != nil {
 		t.Errorf("after it came back: %v", err)
 	}
 }
@@ -460,7 +432,7 @@ func TestEveryLieAboutEmbeddingsIsFoundOut(t *testing.T) {
 	} {
 		s := backendtest.New(t)
 		s.Lie(lie)
-		if v, err := open(t, s).Embed(t.Context(), "embed", []string{"a", "b"}); kindOf(err) != want || v.Values != nil {
+		if v, err := open(t, s).Embed(t.Context(), "embed", []string{"a", "b"}); backendtest.KindOf(err) != want || v.Values != nil {
 			t.Errorf("%s: %v", lie, err)
 		}
 	}
@@ -475,8 +447,8 @@ func TestNothingIsEverPulledCreatedOrDeleted(t *testing.T) {
 	s := backendtest.New(t)
 	b := open(t, s)
 	_, _ = b.List(t.Context())
-	_, _ = say(t.Context(), b, "chat", hello())
-	_, _ = say(t.Context(), b, "absent", hello())
+	_, _ = backendtest.Say(t.Context(), b, "chat", backendtest.Hello())
+	_, _ = backendtest.Say(t.Context(), b, "absent", backendtest.Hello())
 	_, _ = b.Embed(t.Context(), "absent", []string{"a"})
 	_, _ = b.Embed(t.Context(), "embed", []string{"a"})
 	allowed := map[string]bool{"/api/tags": true, "/api/show": true, "/api/chat": true, "/api/embed": true}
@@ -490,14 +462,14 @@ func TestNothingIsEverPulledCreatedOrDeleted(t *testing.T) {
 func TestAModelThatWasRemovedIsMissing(t *testing.T) {
 	s := backendtest.New(t)
 	b := open(t, s)
-	if _, err := say(t.Context(), b, "chat", hello()); err != nil {
+	if _, err := backendtest.Say(t.Context(), b, "chat", backendtest.Hello()); err != nil {
 		t.Fatal(err)
 	}
 	s.Remove("chat") // the list that is kept still has it
-	if _, err := say(t.Context(), b, "chat", hello()); kindOf(err) != backend.Missing {
+	if _, err := backendtest.Say(t.Context(), b, "chat", backendtest.Hello()); backendtest.KindOf(err) != backend.Missing {
 		t.Errorf("got %v", err)
 	}
-	if _, err := say(t.Context(), b, "chat", hello()); kindOf(err) != backend.Missing {
+	if _, err := backendtest.Say(t.Context(), b, "chat", backendtest.Hello()); backendtest.KindOf(err) != backend.Missing {
 		t.Errorf("by the list: %v", err)
 	}
 	if n := len(s.Asked("/api/chat")); n != 2 {
@@ -518,17 +490,17 @@ func TestARealServer(t *testing.T) {
 		t.Skip("-ollama names no server")
 	}
 	b := openURL(t, *real)
-	if _, err := say(t.Context(), b, "no-such-model-here", hello()); kindOf(err) != backend.Missing {
+	if _, err := backendtest.Say(t.Context(), b, "no-such-model-here", backendtest.Hello()); backendtest.KindOf(err) != backend.Missing {
 		t.Errorf("a missing model: %v", err)
 	}
 	if *realChat != "" {
-		q := hello()
+		q := backendtest.Hello()
 		q.MaxTokens = 8
-		a, err := say(t.Context(), b, *realChat, q)
+		a, err := backendtest.Say(t.Context(), b, *realChat, q)
 		if err != nil || !a.Counted || a.Usage.Prompt == 0 || a.Usage.Completion == 0 {
 			t.Errorf("chat: %+v, %v", a, err)
 		}
-		if a, err = say(t.Context(), b, *realChat, &chat.Request{Prompt: "Once", MaxTokens: 4}); err != nil || a.Usage.Completion == 0 {
+		if a, err = backendtest.Say(t.Context(), b, *realChat, &chat.Request{Prompt: "Once", MaxTokens: 4}); err != nil || a.Usage.Completion == 0 {
 			t.Errorf("prompt: %+v, %v", a, err)
 		}
 	}

@@ -32,42 +32,14 @@ func open(t testing.TB, s *backendtest.Server) *openai.Backend {
 func openURL(t testing.TB, url string) *openai.Backend {
 	t.Helper()
 	b, err := openai.New(openai.Options{Name: "mine", URL: url, Key: "sesame"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
-}
-
-// say asks and collects the answer.
-func say(ctx context.Context, b backend.Chatter, model string, q *chat.Request) (chat.Answer, error) {
-	var a chat.Answer
-	end, err := b.Chat(ctx, model, q, func(p chat.Piece) error { a.Add(p); return nil })
-	a.End = end
-	return a, err
-}
-
-func hello() *chat.Request {
-	return &chat.Request{Messages: []chat.Message{{Role: chat.User, Content: "what colour is it"}}, MaxTokens: 20}
-}
-
-func kindOf(err error) backend.Kind {
-	var e *backend.Error
-	if errors.As(err, &e) {
-		return e.Kind
-	}
-	return ""
+	return backendtest.Opened(t, b, err)
 }
 
 func TestAnswersComePieceByPieceAndCounted(t *testing.T) {
 	s := backendtest.New(t)
 	s.Answer(backendtest.Answer{Reasoning: []string{"let ", "me think"}, Pieces: []string{"It", " is", " blue"}, Cached: 3})
 	var pieces []chat.Piece
-	end, err := open(t, s).Chat(t.Context(), "chat", hello(), func(p chat.Piece) error { pieces = append(pieces, p); return nil })
+	end, err := open(t, s).Chat(t.Context(), "chat", backendtest.Hello(), func(p chat.Piece) error { pieces = append(pieces, p); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +82,7 @@ func TestARequestHasWhatWasAskedForAndNothingElse(t *testing.T) {
 	}
 	for name, test := range tests {
 		s := backendtest.New(t)
-		if a, err := say(t.Context(), open(t, s), "chat", test.q); err != nil || a.Content != "The sky is blue." {
+		if a, err := backendtest.Say(t.Context(), open(t, s), "chat", test.q); err != nil || a.Content != "The sky is blue." {
 			t.Errorf("%s: %+v, %v", name, a, err)
 		}
 		if asked := s.Asked(test.path); len(asked) != 1 || string(asked[0]) != test.want {
@@ -128,7 +100,7 @@ func TestCallsOfToolsAreJoinedFromTheirParts(t *testing.T) {
 	}})
 	alive := 0
 	var a chat.Answer
-	end, err := open(t, s).Chat(t.Context(), "chat", hello(), func(p chat.Piece) error {
+	end, err := open(t, s).Chat(t.Context(), "chat", backendtest.Hello(), func(p chat.Piece) error {
 		if p.Content == "" && p.ToolCalls == nil {
 			alive++
 		}
@@ -166,7 +138,7 @@ func TestEveryLieOfAStreamIsFoundOut(t *testing.T) {
 			s := backendtest.New(t)
 			b := open(t, s)
 			s.Lie(lie)
-			a, err := say(t.Context(), b, "chat", hello())
+			a, err := backendtest.Say(t.Context(), b, "chat", backendtest.Hello())
 			var e *backend.Error
 			if !errors.As(err, &e) || e.Kind != want.kind || e.Started != want.started || e.Model != "chat" || e.Backend != "mine" {
 				t.Fatalf("got %v", err)
@@ -178,7 +150,7 @@ func TestEveryLieOfAStreamIsFoundOut(t *testing.T) {
 				t.Errorf("retry after %v", e.RetryAfter)
 			}
 			s.Lie(backendtest.Honest)
-			if _, err := say(t.Context(), b, "chat", hello()); err != nil {
+			if _, err := backendtest.Say(t.Context(), b, "chat", backendtest.Hello()); err != nil {
 				t.Errorf("afterwards: %v", err)
 			}
 		})
@@ -194,7 +166,7 @@ func TestAStalledStreamEndsWithItsContext(t *testing.T) {
 		}
 		s.Lie(lie)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		_, err := say(ctx, b, "chat", hello())
+		_, err := backendtest.Say(ctx, b, "chat", backendtest.Hello())
 		cancel()
 		if err != context.DeadlineExceeded {
 			t.Errorf("%s: %v", lie, err)
@@ -205,7 +177,7 @@ func TestAStalledStreamEndsWithItsContext(t *testing.T) {
 func TestAnUncountedAnswerIsEstimated(t *testing.T) {
 	s := backendtest.New(t)
 	s.Lie(backendtest.NoUsage)
-	a, err := say(t.Context(), open(t, s), "chat", hello())
+	a, err := backendtest.Say(t.Context(), open(t, s), "chat", backendtest.Hello())
 	if err != nil || a.Counted || a.Usage.Prompt < 4 || a.Usage.Completion < 4 || a.Reason != chat.Stopped {
 		t.Errorf("got %+v, %v", a.End, err)
 	}
@@ -214,7 +186,7 @@ func TestAnUncountedAnswerIsEstimated(t *testing.T) {
 func TestAModelThatIsNotListedIsMissing(t *testing.T) {
 	s := backendtest.New(t)
 	b := open(t, s)
-	if _, err := say(t.Context(), b, "absent", hello()); kindOf(err) != backend.Missing {
+	if _, err := backendtest.Say(t.Context(), b, "absent", backendtest.Hello()); backendtest.KindOf(err) != backend.Missing {
 		t.Errorf("got %v", err)
 	}
 	if n := len(s.Asked("/v1/chat/completions")); n != 0 {
@@ -223,10 +195,10 @@ func TestAModelThatIsNotListedIsMissing(t *testing.T) {
 	s = backendtest.New(t)
 	s.Lack("/v1/models")
 	b = open(t, s)
-	if _, err := say(t.Context(), b, "chat", hello()); err != nil {
+	if _, err := backendtest.Say(t.Context(), b, "chat", backendtest.Hello()); err != nil {
 		t.Errorf("without a list: %v", err)
 	}
-	if _, err := say(t.Context(), b, "absent", hello()); kindOf(err) != backend.Missing {
+	if _, err := backendtest.Say(t.Context(), b, "absent", backendtest.Hello()); backendtest.KindOf(err) != backend.Missing {
 		t.Errorf("without a list, absent: %v", err)
 	}
 }
@@ -234,15 +206,15 @@ func TestAModelThatIsNotListedIsMissing(t *testing.T) {
 func TestAServerThatIsGoneIsUnreachableAndIsFoundAgain(t *testing.T) {
 	s := backendtest.New(t)
 	b := open(t, s)
-	if _, err := say(t.Context(), b, "chat", hello()); err != nil {
+	if _, err := backendtest.Say(t.Context(), b, "chat", backendtest.Hello()); err != nil {
 		t.Fatal(err)
 	}
 	s.Down()
-	if _, err := say(t.Context(), b, "chat", hello()); kindOf(err) != backend.Unreachable {
+	if _, err := backendtest.Say(t.Context(), b, "chat", backendtest.Hello()); backendtest.KindOf(err) != backend.Unreachable {
 		t.Errorf("got %v", err)
 	}
 	s.Up()
-	if _, err := say(t.Context(), b, "chat", hello()); err != nil {
+	if _, err := backendtest.Say(t.Context(), b, "chat", backendtest.Hello()); err != nil {
 		t.Errorf("after it came back: %v", err)
 	}
 }
@@ -288,7 +260,7 @@ func TestEveryLieAboutEmbeddingsIsFoundOut(t *testing.T) {
 	} {
 		s := backendtest.New(t)
 		s.Lie(lie)
-		if v, err := open(t, s).Embed(t.Context(), "embed", []string{"a", "b"}); kindOf(err) != want || v.Values != nil {
+		if v, err := open(t, s).Embed(t.Context(), "embed", []string{"a", "b"}); backendtest.KindOf(err) != want || v.Values != nil {
 			t.Errorf("%s: %v", lie, err)
 		}
 	}
@@ -310,13 +282,13 @@ func TestScoresComeInTheOrderOfTheTexts(t *testing.T) {
 	}
 	s := backendtest.New(t)
 	s.Lack("/v1/rerank", "/rerank")
-	if _, _, err := open(t, s).Rank(t.Context(), "embed", "q", []string{"a"}); kindOf(err) != backend.Unable {
+	if _, _, err := open(t, s).Rank(t.Context(), "embed", "q", []string{"a"}); backendtest.KindOf(err) != backend.Unable {
 		t.Errorf("without a reranker: %v", err)
 	}
 	for lie, want := range map[backendtest.Lie]backend.Kind{backendtest.FewVectors: backend.Broken, backendtest.Garbage: backend.Broken, backendtest.Status500: backend.Broken} {
 		s := backendtest.New(t)
 		s.Lie(lie)
-		if _, _, err := open(t, s).Rank(t.Context(), "embed", "q", []string{"a", "b"}); kindOf(err) != want {
+		if _, _, err := open(t, s).Rank(t.Context(), "embed", "q", []string{"a", "b"}); backendtest.KindOf(err) != want {
 			t.Errorf("%s: %v", lie, err)
 		}
 	}
@@ -344,7 +316,7 @@ func TestSpeechIsWrittenDownWithItsTimes(t *testing.T) {
 		t.Errorf("a model that knows no times: %v", err)
 	}
 	s.Lie(backendtest.Garbage)
-	if _, err := open(t, s).Transcribe(t.Context(), "chat", q); kindOf(err) != backend.Broken {
+	if _, err := open(t, s).Transcribe(t.Context(), "chat", q); backendtest.KindOf(err) != backend.Broken {
 		t.Errorf("garbage: %v", err)
 	}
 }
@@ -368,10 +340,10 @@ func TestTextsAreSpokenAndPicturesPainted(t *testing.T) {
 		t.Errorf("asked: %s", got)
 	}
 	s.Lie(backendtest.Garbage)
-	if _, err := b.Speak(t.Context(), "chat", backend.Speaking{Text: "hi"}); kindOf(err) != backend.Broken {
+	if _, err := b.Speak(t.Context(), "chat", backend.Speaking{Text: "hi"}); backendtest.KindOf(err) != backend.Broken {
 		t.Errorf("a page for a sound: %v", err)
 	}
-	if _, err := b.Paint(t.Context(), "chat", backend.Painting{}); kindOf(err) != backend.Broken {
+	if _, err := b.Paint(t.Context(), "chat", backend.Painting{}); backendtest.KindOf(err) != backend.Broken {
 		t.Errorf("a page for a picture: %v", err)
 	}
 }
@@ -401,7 +373,7 @@ func TestAPictureMayBeginFromOthers(t *testing.T) {
 		t.Errorf("two pictures: %v", err)
 	}
 	s.Lack("/v1/images/edits")
-	if _, err := b.Paint(t.Context(), "chat", q); kindOf(err) != backend.Unable {
+	if _, err := b.Paint(t.Context(), "chat", q); backendtest.KindOf(err) != backend.Unable {
 		t.Errorf("a server that cannot: %v", err)
 	}
 }
@@ -411,14 +383,14 @@ func TestWhatIsNoSoundAndNoPictureIsNotPassedOn(t *testing.T) {
 	b := open(t, s)
 	for _, lie := range []backendtest.Lie{backendtest.Empty, backendtest.WrongType} {
 		s.Lie(lie)
-		if _, err := b.Speak(t.Context(), "chat", backend.Speaking{Text: "hi"}); kindOf(err) != backend.Broken {
+		if _, err := b.Speak(t.Context(), "chat", backend.Speaking{Text: "hi"}); backendtest.KindOf(err) != backend.Broken {
 			t.Errorf("%s: a sound: %v", lie, err)
 		}
-		if _, err := b.Paint(t.Context(), "chat", backend.Painting{Prompt: "a cat"}); kindOf(err) != backend.Broken {
+		if _, err := b.Paint(t.Context(), "chat", backend.Painting{Prompt: "a cat"}); backendtest.KindOf(err) != backend.Broken {
 			t.Errorf("%s: a picture: %v", lie, err)
 		}
 	}
-	if _, err := b.Transcribe(t.Context(), "chat", backend.Transcribing{}); kindOf(err) != backend.Broken {
+	if _, err := b.Transcribe(t.Context(), "chat", backend.Transcribing{}); backendtest.KindOf(err) != backend.Broken {
 		t.Errorf("a number for a text: %v", err)
 	}
 }
@@ -437,13 +409,13 @@ func TestARealServer(t *testing.T) {
 		t.Skip("-openai names no server")
 	}
 	b := openURL(t, *real)
-	if _, err := say(t.Context(), b, "no-such-model-here", hello()); kindOf(err) != backend.Missing {
+	if _, err := backendtest.Say(t.Context(), b, "no-such-model-here", backendtest.Hello()); backendtest.KindOf(err) != backend.Missing {
 		t.Errorf("a missing model: %v", err)
 	}
 	if *realChat != "" {
-		q := hello()
+		q := backendtest.Hello()
 		q.MaxTokens = 8
-		a, err := say(t.Context(), b, *realChat, q)
+		a, err := backendtest.Say(t.Context(), b, *realChat, q)
 		if err != nil || !a.Counted || a.Usage.Prompt == 0 || a.Usage.Completion == 0 {
 			t.Errorf("chat: %+v, %v", a, err)
 		}
