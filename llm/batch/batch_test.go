@@ -457,37 +457,34 @@ func TestAnItemThatAlwaysFailsDoesNotHoldItsBatch(t *testing.T) {
 }
 
 func TestFewItemsAreRunAtOnceAndBatchesTakeTurns(t *testing.T) {
-	h := open(t, t.TempDir(), batch.Options{AtOnce: 3})
-	defer h.shut()
-	ids := []string{h.add(20), h.add(20)}
-	entered, leave := make(chan string), make(chan struct{})
-	stop := h.run(h.charging(func(_ context.Context, task batch.Task) error {
-		entered <- task.Once
-		<-leave
-		return nil
-	}))
-	began := map[bool]int{}
-	for range 3 {
-		began[strings.Contains(<-entered, ids[0])]++
-	}
-	select {
-	case <-entered:
-		t.Error("four items are run at once")
-	case <-time.After(20 * time.Millisecond):
-	}
-	for range 17 {
-		leave <- struct{}{}
-		began[strings.Contains(<-entered, ids[0])]++
-	}
-	if began[true] != 10 || began[false] != 10 {
-		t.Errorf("of 20 items %d are of the first batch", began[true])
-	}
-	var rest sync.WaitGroup
-	rest.Go(stop)
-	for range 3 {
-		leave <- struct{}{}
-	}
-	rest.Wait()
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, t.TempDir(), batch.Options{AtOnce: 3})
+		defer h.shut()
+		ids := []string{h.add(20), h.add(20)}
+		entered, leave := make(chan string, 40), make(chan struct{})
+		stop := h.run(h.charging(func(_ context.Context, task batch.Task) error {
+			entered <- task.Once
+			<-leave
+			return nil
+		}))
+		for range 17 {
+			synctest.Wait()
+			leave <- struct{}{}
+		}
+		synctest.Wait()
+		close(leave)
+		if n := len(entered); n != 20 {
+			t.Errorf("17 items have ended, and %d have begun", n)
+		}
+		began := map[bool]int{}
+		for range 20 {
+			began[strings.Contains(<-entered, ids[0])]++
+		}
+		if began[true] != 10 || began[false] != 10 {
+			t.Errorf("of 20 items %d are of the first batch", began[true])
+		}
+		stop()
+	})
 }
 
 func TestWhatIsUnderWayWhenTheProgramEndsIsFinishedOrRunAgain(t *testing.T) {

@@ -1,0 +1,142 @@
+package batch_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"nearside/disk"
+	"nearside/disk/disktest"
+	"nearside/fault"
+	"nearside/llm/batch"
+)
+
+var update = flag.Bool("update", false, "write the golden batches anew; only for a new version of the format")
+
+// golden is a data directory of version 1 with a batch that has ended and one that
+// has not, as a clean end left it; the file ids has their ids.
+const golden = "testdata/batches-1.zip"
+
+func writeGolden(t *testing.T) {
+	t.Helper()
+	path := t.TempDir()
+	h := open(t, path, batch.Options{})
+	ended := h.add(2)
+	h.ended(h.charging(func(_ context.Context, task batch.Task) error {
+		if strings.Contains(string(task.Input), "1") {
+			return refused
+		}
+		return nil
+	}), ended)
+	ids := ended + " " + h.add(3)
+	h.shut()
+	if err := os.WriteFile(filepath.Join(path, "ids"), []byte(ids), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	w := zip.NewWriter(&packed)
+	for _, name := range []string{"format", "ids", "batches.db", "batches.db.head", "ledger.db", "ledger.db.head"} { // not who wrote it
+		content, err := os.ReadFile(filepath.Join(path, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := w.Create(name)
+		if err == nil {
+			_, err = f.Write(content)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(golden, packed.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unpackGolden lays the golden directory out and returns its path and the ids.
+func unpackGolden(t *testing.T) (path string, ids []string) {
+	t.Helper()
+	archive, err := zip.OpenReader(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer archive.Close()
+	path = t.TempDir()
+	for _, packed := range archive.File {
+		f, err := packed.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if packed.Name == "ids" {
+			ids = strings.Fields(string(content))
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(path, packed.Name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path, ids
+}
+
+func TestTheGoldenBatchesAreReadAsTheyWereWritten(t *testing.T) {
+	if *update {
+		writeGolden(t)
+	}
+	path, ids := unpackGolden(t)
+	h := open(t, path, batch.Options{Keep: 1 << 62}) // whenever it was written
+	defer h.shut()
+	want := fmt.Sprintf(`{m ended 0  [{%v {0 } r0} {[] {%d no} r1}] {14 0 1} 14.000000}`, []byte(`{"prompt":"0"}`), fault.Invalid)
+	if got := fmt.Sprint(h.look(ids[0])); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if r := h.look(ids[1]); r.State != batch.Queued || r.Open != 3 {
+		t.Errorf("%+v", r)
+	}
+	if r := h.ended(h.charging(nil), ids[1]); len(r.Responses) != 3 || string(r.Responses[2].Result) != `{"prompt":"2"}` {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestAnExaminationFindsBatchesThatAreGoneOrDamagedAndMissesNone(t *testing.T) {
+	dir := disktest.OpenDir(t, t.TempDir(), disk.Options{})
+	if found, err := batch.Check(t.Context(), dir); len(found) != 0 || err != nil {
+		t.Errorf("of a directory without batches: %v, %v", found, err)
+	}
+	path, _ := unpackGolden(t)
+	file := filepath.Join(path, "batches.db")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = disktest.OpenDir(t, path, disk.Options{})
+	for _, c := range []struct {
+		name   string
+		damage func() error
+		found  int
+	}{
+		{"sound", func() error { return nil }, 0},
+		{"damaged", func() error { content[len(content)/2] ^= 1; return os.WriteFile(file, content, 0o600) }, 1},
+		{"gone", func() error { return os.Remove(file) }, 1},
+	} {
+		if err := c.damage(); err != nil {
+			t.Fatal(err)
+		}
+		if found, err := batch.Check(t.Context(), dir); len(found) != c.found || err != nil {
+			t.Errorf("%s: %v, %v", c.name, found, err)
+		}
+	}
+}
