@@ -36,11 +36,7 @@ func (r *ranking) set(metric index.Metric, query []float32) {
 	r.metric, r.query = metric, query
 	r.e = vek.Error(len(query)) + 8.0/(1<<24)
 	r.t = 2 * vek.Tiny * float64(len(query))
-	var sum float64
-	for _, v := range query {
-		sum += float64(v) * float64(v)
-	}
-	norm := math.Sqrt(sum)
+	norm := math.Sqrt(vek.WideDot(query, query))
 	switch {
 	case metric == index.Euclidean && norm > 0x1p60:
 		r.t = math.NaN() // squares may overflow: no bound can be given

@@ -48,7 +48,9 @@ var runs = sync.Pool{New: func() any { return new(scanRun) }}
 func newScanRun(s *scan, workers int) *scanRun {
 	r := runs.Get().(*scanRun)
 	r.scan = s
-	r.ranking.set(s.metric, s.query)
+	if s.codes == nil { // codes have a ranking of their own
+		r.ranking.set(s.metric, s.query)
+	}
 	r.count, r.listed = int(s.slots), nil
 	r.piece = max(scanBatch, scanBytes/s.rowBytes())
 	r.parts = slices.Grow(r.parts[:0], workers)[:workers]

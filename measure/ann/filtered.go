@@ -178,61 +178,68 @@ func Filtered(ctx context.Context, s *Set, k, ef, rounds int, o Options, tell Te
 	return rows, nil
 }
 
-// turn asks all queries once.
+// turn asks all queries once in each way. Each way has them all to itself, and finds in the
+// caches what it left there.
 func (l *labelled) turn(ctx context.Context, h *Home, kind filterKind, k, ef int) (row FilterRow, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	row = FilterRow{Kind: kind.kind, Share: kind.share}
 	plans := map[index.Plan]int{}
 	var scan scanner
-	var matching, found []uint32
+	var found []uint32
+	var cost Cost
 	n := float64(l.Queries.Rows)
-	took, scanned := make([]float64, l.Queries.Rows), make([]float64, l.Queries.Rows)
-	for q := range l.Queries.Rows {
-		where := kind.where(q)
-		condition, err := where.filter()
-		if err != nil {
-			return row, err
-		}
-		matching = l.rows(where, matching[:0])
-		query := l.Queries.Row(q)
-
-		began := time.Now()
-		var cost Cost
-		if found, cost, err = h.Ask(ctx, index.Query{Vector: query, TopK: k, EF: ef, Filter: condition}, found[:0]); err != nil {
-			return row, err
-		}
-		took[q] = time.Since(began).Seconds() * 1e6
-		began = time.Now()
-		scan.sorted(l.Set, query, matching, k)
-		scanned[q] = time.Since(began).Seconds() * 1e6
-
+	asked := func(q index.Query, _ []uint32) (err error) {
+		q.EF = ef
+		found, cost, err = h.Ask(ctx, q, found[:0])
+		return err
+	}
+	row.Micros, err = l.each(kind, k, asked, func(q index.Query, where condition, matching []uint32) {
 		plans[cost.Plan]++
 		row.Matching += float64(len(matching)) / n
-		row.Recall += l.filteredRecall(&scan, query, matching, k, found) / n
+		row.Recall += l.filteredRecall(&scan, q.Vector, matching, k, found) / n
 		if l.complete(where, found, min(k, len(matching))) {
 			row.Complete += 1 / n
 		}
+	})
+	if err != nil {
+		return row, err
 	}
-	row.Micros, row.Scan = median(took), median(scanned)
 	row.Plans = mostFrequent(plans)
-	row.Exact, err = l.exactly(ctx, h, kind, k)
+	exactly := func(q index.Query, _ []uint32) (err error) {
+		q.Exact = true
+		found, _, err = h.Ask(ctx, q, found[:0])
+		return err
+	}
+	if row.Exact, err = l.each(kind, k, exactly, nil); err != nil {
+		return row, err
+	}
+	row.Scan, err = l.each(kind, k, func(q index.Query, matching []uint32) error {
+		scan.sorted(l.Set, q.Vector, matching, k)
+		return nil
+	}, nil)
 	return row, err
 }
 
-// exactly asks all queries once for the exact answer, and returns the median time in microseconds.
-func (l *labelled) exactly(ctx context.Context, h *Home, kind filterKind, k int) (float64, error) {
+// each has all queries answered in one way, and returns the median time in microseconds.
+func (l *labelled) each(kind filterKind, k int, answer func(q index.Query, matching []uint32) error, then func(q index.Query, where condition, matching []uint32)) (float64, error) {
 	took := make([]float64, l.Queries.Rows)
-	var found []uint32
-	for q := range l.Queries.Rows {
-		condition, err := kind.where(q).filter()
+	var matching []uint32
+	for i := range took {
+		where := kind.where(i)
+		condition, err := where.filter()
 		if err != nil {
 			return 0, err
 		}
+		matching = l.rows(where, matching[:0])
+		q := index.Query{Vector: l.Queries.Row(i), TopK: k, Filter: condition}
 		began := time.Now()
-		if found, _, err = h.Ask(ctx, index.Query{Vector: l.Queries.Row(q), TopK: k, Exact: true, Filter: condition}, found[:0]); err != nil {
+		if err := answer(q, matching); err != nil {
 			return 0, err
 		}
-		took[q] = time.Since(began).Seconds() * 1e6
+		took[i] = time.Since(began).Seconds() * 1e6
+		if then != nil {
+			then(q, where, matching)
+		}
 	}
 	return median(took), nil
 }
