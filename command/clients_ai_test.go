@@ -28,6 +28,7 @@ const catalogueOfClients = `backends:
   - {name: caller, kind: openai, url: "%[4]s/v1"}
   - {name: judge, kind: openai, url: "%[5]s/v1"}
   - {name: labeller, kind: openai, url: "%[6]s/v1"}
+  - {name: fragile, kind: openai, url: "%[7]s/v1"}
 models:
   - {id: "@cf/meta/llama-3.3-70b-instruct-fp8-fast", backends: [{kind: here, model: talker}]}
   - {id: "@cf/zai-org/glm-4.7-flash", backends: [{kind: v1, model: talker-too}]}
@@ -38,6 +39,8 @@ models:
   - {id: "@cf/ibm-granite/granite-4.0-h-micro", backends: [{kind: caller, model: chat}]}
   - {id: "@cf/google/gemma-4-26b-a4b-it", backends: [{kind: caller, model: chat}]}
   - {id: "@cf/huggingface/distilbert-sst-2-int8", backends: [{kind: judge, model: chat}]}
+  - {id: "@cf/mistralai/mistral-small-3.1-24b-instruct", backends: [{kind: fragile, model: chat}]}
+  - {id: "@cf/openai/gpt-oss-20b", backends: [{kind: v1, model: talker-too}]}
   - {id: "@cf/baai/bge-reranker-base", backends: [{kind: judge, model: chat}]}
   - {id: "@cf/llava-hf/llava-1.5-7b-hf", backends: [{kind: eyes, model: chat}]}
   - {id: "@cf/microsoft/resnet-50", stand_in: "@cf/google/gemma-3-12b-it"}
@@ -55,8 +58,8 @@ var writeTable = flag.Bool("table", false, "write the table of what real clients
 
 // house is nearside before the servers of catalogueOfClients.
 type house struct {
-	api  *client.Client
-	eyes *backendtest.Server
+	api           *client.Client
+	eyes, fragile *backendtest.Server
 }
 
 func openHouse(t *testing.T) house {
@@ -79,12 +82,13 @@ func openHouse(t *testing.T) house {
 	}})
 	judge := saying(backendtest.Answer{Pieces: []string{`{"NEGATIVE":0.75,`, `"POSITIVE":0.25}`}})
 	labeller := saying(backendtest.Answer{Pieces: []string{`{"labels":[{"label":"red dot","score":0.75},`, `{"label":"pixel","score":0.25}]}`}})
+	fragile := saying(backendtest.Answer{Pieces: []string{"It", " is", " whole", "."}})
 	data := t.TempDir()
-	catalogue := fmt.Appendf(nil, catalogueOfClients, ollama.url(), thinker.URL, eyes.URL, caller.URL, judge.URL, labeller.URL)
+	catalogue := fmt.Appendf(nil, catalogueOfClients, ollama.url(), thinker.URL, eyes.URL, caller.URL, judge.URL, labeller.URL, fragile.URL)
 	if err := os.WriteFile(filepath.Join(data, "models.yaml"), catalogue, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return house{start(t, data, "--ollama", "off").ready(), eyes}
+	return house{start(t, data, "--ollama", "off").ready(), eyes, fragile}
 }
 
 // aiScripts are the clients whose calls to models are in the table, in its order.
@@ -108,7 +112,7 @@ var aiTasks = []string{
 	"image to text", "image classification", "speech to text", "text to speech", "text to image",
 	"responses", "responses, streamed",
 	"batches", "cache of a gateway", "logs of a gateway",
-	"list of models", "schemas of models", "price in neurons", "errors with code and words",
+	"list of models", "schemas of models", "price in neurons", "errors with code and words", "broken streams are errors",
 }
 
 // seenClient is what a script reports of a client.
@@ -125,6 +129,7 @@ func TestRealClientsDoEveryTask(t *testing.T) {
 	var seen []seenClient
 	for _, script := range aiScripts {
 		t.Run(strings.Join(script[1:], " "), func(t *testing.T) {
+			house.fragile.LieTimes(backendtest.CloseMidway, 1)
 			seen = append(seen, reported(t, runScript(t, house.api, script[0], script[1:]...)))
 		})
 	}

@@ -128,6 +128,12 @@ await works("text to image", async () => {
   house.isPNG(await reply.arrayBuffer(), 512, 256);
 });
 
+await works("responses", async () => {
+  const { object, output } = await run(house.responder, { input: "What colour is the sky?", instructions: "Be short." });
+  assert.equal(object, "response");
+  assert.equal(output.find((item) => item.type === "message").content[0].text, said);
+});
+
 await works("batches", async () => {
   const requests = ["first", "second"].map((external_reference) => ({ prompt: "The colour of the sky:", external_reference }));
   const queued = await cf.ai.run(talker, { account_id, requests }, { query: { queueRequest: true } });
@@ -182,5 +188,10 @@ await works("errors with code and words", async () => {
   const refused = (code, words) => (e) => e.status === 400 && e.errors[0].code === code && e.errors[0].message.includes(words);
   await assert.rejects(run("@cf/no/model", { prompt: "x" }), refused(5007, "No such model @cf/no/model"));
   await assert.rejects(run(talker, { prompt: "x", temperature: 9 }), refused(5006, "temperature"));
+});
+
+await works("broken streams are errors", async () => {
+  await assert.rejects(streamed(house.fragile, { messages })); // its end never comes
+  assert.equal((await run(house.fragile, { messages })).response, house.whole);
 });
 house.report(`cloudflare ${house.version(packageName)}`);

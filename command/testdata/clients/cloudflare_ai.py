@@ -5,6 +5,7 @@ import json
 
 import cloudflare
 import house
+import httpx
 from house import completer, question, refused, said, talker, works
 
 account = "local"
@@ -75,7 +76,7 @@ with works("embeddings"):
     house.near(embedded["data"])
 
 with works("reranking"):
-    ranked = run(house.ranker, extra_body={"query": house.query, "contexts": [{"text": t} for t in house.contexts], "top_k": 2}, text="")
+    ranked = run(house.ranker, extra_body={"query": house.query, "contexts": [{"text": t} for t in house.contexts], "top_k": 2})
     assert [r["id"] for r in ranked["response"]] == [1, 2], ranked
 
 with works("text classification"):
@@ -111,13 +112,17 @@ with works("text to image"):
     reply = cf.ai.with_raw_response.run(house.painter, account_id=account, prompt="a red dot", width=512, height=256)
     assert reply.headers["content-type"] == "image/png" and reply.read()[1:4] == b"PNG", reply.headers
 
+with works("responses"):
+    response = run(house.responder, extra_body={"input": "What colour is the sky?", "instructions": "Be short."})
+    assert response["output"][-1]["content"][0]["text"] == said, response
+
 with works("batches"):
     queue = {"queueRequest": "true"}
     requests = [{"prompt": "The colour of the sky:", "external_reference": name} for name in ("first", "second")]
-    batch = queued = run(talker, text="", extra_body={"requests": requests}, extra_query=queue)
+    batch = queued = run(talker, extra_body={"requests": requests}, extra_query=queue)
     assert queued["status"] == "queued", queued
     while "status" in batch:
-        batch = run(talker, text="", extra_body={"request_id": queued["request_id"]}, extra_query=queue)
+        batch = run(talker, extra_body={"request_id": queued["request_id"]}, extra_query=queue)
     assert [(r["external_reference"], r["result"]["response"]) for r in batch["responses"]] == [("first", said), ("second", said)], batch
 
 with works("price in neurons"):
@@ -160,4 +165,9 @@ async def at_once():
 
 with works("text"):
     assert [plain(a)["response"] for a in asyncio.run(at_once())] == [said] * 4
+
+with works("broken streams are errors"):
+    with refused(httpx.RemoteProtocolError):  # its end never comes
+        streamed(house.fragile, messages=question)
+    assert run(house.fragile, messages=question)["response"] == house.whole
 house.report("cloudflare")

@@ -12,6 +12,8 @@ export const thinker = "@cf/qwen/qwen3-30b-a3b-fp8";
 export const eyes = "@cf/meta/llama-3.2-11b-vision-instruct";
 export const caller = "@cf/ibm-granite/granite-4.0-h-micro"; // calls two tools at once, as {response, tool_calls}
 export const completeCaller = "@cf/google/gemma-4-26b-a4b-it"; // the same, as chat.completion
+export const fragile = "@cf/mistralai/mistral-small-3.1-24b-instruct"; // breaks off in the middle of its first answer to each script
+export const responder = "@cf/openai/gpt-oss-20b"; // takes OpenAI's responses on …/ai/run
 export const encoder = "@cf/baai/bge-small-en-v1.5";
 export const ranker = "@cf/baai/bge-reranker-base";
 export const judge = "@cf/huggingface/distilbert-sst-2-int8";
@@ -34,6 +36,7 @@ export const said = "The sky is blue.\n";
 export const tokens = 7;
 export const json = { answer: "blue" };
 export const thought = { reasoning: "Let me see.", said: "It is blue." };
+export const whole = "It is whole.";
 export const seen = "A red dot.";
 export const picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg==";
 export const pictureBytes = Buffer.from(picture, "base64");

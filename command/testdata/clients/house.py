@@ -11,6 +11,8 @@ talker = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 completer = "@cf/zai-org/glm-4.7-flash"
 thinker = "@cf/qwen/qwen3-30b-a3b-fp8"
 eyes = "@cf/meta/llama-3.2-11b-vision-instruct"
+fragile = "@cf/mistralai/mistral-small-3.1-24b-instruct"
+responder = "@cf/openai/gpt-oss-20b"
 encoder = "@cf/baai/bge-small-en-v1.5"
 ranker = "@cf/baai/bge-reranker-base"
 judge = "@cf/huggingface/distilbert-sst-2-int8"
@@ -26,6 +28,7 @@ json_painter = "@cf/black-forest-labs/flux-1-schnell"
 
 said = "The sky is blue.\n"
 tokens = 7
+whole = "It is whole."
 seen = "A red dot."
 picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg=="
 labels = [{"label": "red dot", "score": 0.75}, {"label": "pixel", "score": 0.25}]

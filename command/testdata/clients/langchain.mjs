@@ -49,4 +49,12 @@ await works("errors with code and words", async () => {
   assert.match(error.message, /status code 400/);
   assert.equal((await error.response.json()).errors[0].code, 5007);
 });
+
+await works("broken streams are errors", async () => {
+  const model = new ChatCloudflareWorkersAI({ ...settings, model: house.fragile });
+  await assert.rejects(async () => {
+    for await (const chunk of await model.stream(messages)) assert.ok(["It", " is", undefined].includes(chunk.content)); // undefined: the frame that says why
+  });
+  assert.equal((await model.invoke(messages)).content, house.whole);
+});
 house.report(`@langchain/cloudflare ${house.version("@langchain/cloudflare")}`);

@@ -141,4 +141,15 @@ for (const baseURL of [`${house.url}/v1`, `${house.account}/ai/v1`]) {
     await assert.rejects(openai.responses.create({ model: talker, input: "x", previous_response_id: "r1" }), (e) => e.status === 400 && /not stored/.test(e.message));
   });
 }
+
+await works("broken streams are errors", async () => {
+  const openai = new OpenAI({ baseURL: `${house.url}/v1`, apiKey: "local", maxRetries: 0 });
+  const asked = { model: house.fragile, messages, stream: true };
+  let text = "";
+  await assert.rejects(async () => {
+    for await (const chunk of await openai.chat.completions.create(asked)) text += chunk.choices[0]?.delta?.content ?? "";
+  }, (e) => e instanceof OpenAI.APIError && /in the middle of its reply/.test(e.message));
+  assert.equal(text, "It is");
+  assert.equal((await openai.chat.completions.create({ ...asked, stream: false })).choices[0].message.content, house.whole);
+});
 house.report(`openai ${house.version("openai")}`);

@@ -121,4 +121,9 @@ async def at_once():
 with works("text"):
     answers = asyncio.run(at_once())
     assert answers == [said] * 12, answers
+
+with works("broken streams are errors"):
+    with refused(openai.APIError, "in the middle of its reply"):
+        list(chat.create(model=house.fragile, messages=question, stream=True))
+    assert chat.create(model=house.fragile, messages=question).choices[0].message.content == house.whole
 house.report("openai")

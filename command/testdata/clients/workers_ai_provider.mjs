@@ -48,6 +48,11 @@ for (const id of [house.talker, house.completer]) {
     assert.deepEqual(cities, ["Oslo"]);
   });
 
+  await works("tools and their results", async () => {
+    const { toolCalls } = await generateText({ model, messages, tools: { weather: callOnly }, toolChoice: { type: "tool", toolName: "weather" }, maxRetries });
+    assert.deepEqual(toolCalls.map((call) => call.input), [{ city: "Oslo" }]);
+  });
+
   await works("tools, streamed", async () => {
     const cities = [];
     const { text, steps } = streamText({ model, prompt: "Is it warm in Oslo?", tools: { weather: weather(cities) }, stopWhen: isStepCount(3), maxRetries });
@@ -143,5 +148,15 @@ await works("errors with code and words", async () => {
   const refused = (status, code, words) => (e) => APICallError.isInstance(e) && (way === "binding" || e.statusCode === status) && e.message.includes(code) && e.message.includes(words);
   await assert.rejects(generateText({ model: workersai("@cf/no/model"), messages, maxRetries }), refused(400, "5007", "No such model @cf/no/model"));
   await assert.rejects(generateText({ model: workersai(house.talker), messages, temperature: 9, maxRetries }), refused(400, "5006", "temperature"));
+});
+
+await works("broken streams are errors", async () => {
+  const model = workersai(house.fragile);
+  let text = "";
+  await assert.rejects(async () => {
+    for await (const piece of streamText({ model, messages, maxRetries, onError() {} }).textStream) text += piece;
+  });
+  assert.equal(text, "It is");
+  assert.equal((await generateText({ model, messages, maxRetries })).text, house.whole);
 });
 house.report(`workers-ai-provider ${house.version("workers-ai-provider")} with ai ${house.version("ai")}, ${way}`);
