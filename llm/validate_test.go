@@ -252,3 +252,49 @@ func BenchmarkValidate(b *testing.B) {
 		}
 	}
 }
+
+// The ranges of developers.cloudflare.com/workers-ai/models, at both ends and beyond them.
+func TestTheSchemasHaveTheRangesOfTheParameters(t *testing.T) {
+	c := shipped(t)
+	for _, test := range []struct{ key, least, most, below, above string }{
+		{"temperature", "0", "5", "-0.001", "5.001"},
+		{"top_p", "0.001", "1", "0.0009", "1.001"},
+		{"top_k", "1", "50", "0", "51"},
+		{"seed", "1", "9999999999", "0", "10000000000"},
+		{"repetition_penalty", "0", "2", "-0.1", "2.1"},
+		{"frequency_penalty", "-2", "2", "-2.1", "2.1"},
+		{"presence_penalty", "-2", "2", "-2.1", "2.1"},
+	} {
+		for _, id := range []string{native, vision, completion, responses, "@cf/meta/llama-guard-3-8b"} {
+			m := model(t, c, id)
+			for _, body := range []string{`{"messages":[{"role":"user","content":"Hi"}],%q:%s}`, `{"prompt":"Hi",%q:%s}`} {
+				if m.Input == llm.GuardShape && strings.Contains(body, "prompt") {
+					continue
+				}
+				check := func(value string) error { return m.Validate(fmt.Appendf(nil, body, test.key, value)) }
+				for _, value := range []string{test.least, test.most, "null"} {
+					if err := check(value); err != nil {
+						t.Errorf("%s %s %s: %v", id, test.key, value, err)
+					}
+				}
+				for value, want := range map[string]string{test.below: ">= " + test.least, test.above: "<= " + test.most, `"1"`: "'string' not in"} {
+					if err := check(value); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "'/"+test.key+"'") {
+						t.Errorf("%s %s %s: got %v, want %q", id, test.key, value, err, want)
+					}
+				}
+			}
+		}
+	}
+	for _, id := range []string{native, vision, completion} {
+		m := model(t, c, id)
+		prompt := func(n int) error { return m.Validate([]byte(`{"prompt":"` + strings.Repeat("é", n) + `"}`)) }
+		for n, want := range map[int]string{0: "must be >= 1", 1: "", 131072: "", 131073: "must be <= 131072, and is 131073"} {
+			if err := prompt(n); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: a prompt of %d characters: %v", id, n, err)
+			}
+		}
+		if err := m.Validate([]byte(`{"prompt":"a","messages":[{"role":"user","content":"a"}]}`)); err == nil {
+			t.Errorf("%s takes a prompt and messages", id)
+		}
+	}
+}
