@@ -88,7 +88,7 @@ var kinds = map[family]map[fault.Kind]meaning{
 		fault.TooLarge: {413, 3006},
 		fault.Quota:    {429, 3036},
 		fault.Busy:     {429, 3040},
-		fault.Canceled: {408, 3007},
+		fault.Canceled: {408, 3008}, // aborted; what took too long has a reason of its own
 	},
 }
 
@@ -198,5 +198,14 @@ func (f family) answer(e *fault.Error) (status, code int, message string) {
 	if e.Kind == fault.Internal {
 		return m.status, m.code, "An unknown error has occurred; the server's log says more"
 	}
+	if m.code == noCapacity && !strings.HasPrefix(e.Message, capacityExceeded) {
+		return m.status, m.code, capacityExceeded + " (" + e.Message + ")"
+	}
 	return m.status, m.code, e.Message
 }
+
+// What clients of Workers AI look for when it is busy; llm says so of backends.
+const (
+	noCapacity       = 3040
+	capacityExceeded = "Capacity temporarily exceeded, please try again."
+)
