@@ -57,7 +57,7 @@ func TestTheLedgerIsTheSumOfWhatRepliesTold(t *testing.T) {
 	s.url = p.ready().URL
 	s.compare()
 	p.stop()
-	t.Logf("%d kills, %d replies told of %d millionths of a neuron, all of it in the ledger; %d replies broke off", kills, told, s.bounds["total"].least, cut)
+	t.Logf("%d kills, %d replies told of %d millionths of a neuron, all of it in the ledger; %d came from a cache, %d broke off", kills, told, s.bounds["total"].least, s.hits, cut)
 }
 
 // How a round ends.
@@ -78,11 +78,13 @@ type spending struct {
 	ways                   []way
 	ollama, openai, stalls *backendtest.Server
 
-	mu     sync.Mutex        // guards what follows
-	bounds map[string]bounds // of the ledger: "total", "key ID" and "model ID"
-	down   bool              // ollama
-	done   int               // calls of this round that have ended
-	broken int               // those of them whose reply broke off untold
+	mu      sync.Mutex        // guards what follows
+	bounds  map[string]bounds // of the ledger: "total", "key ID" and "model ID"
+	batches map[string]queued // by request id; those whose cost was not told yet
+	hits    int               // replies out of a cache
+	down    bool              // ollama
+	done    int               // calls of this round that have ended
+	broken  int               // those of them whose reply broke off untold
 }
 
 // apiKey is what is shown of a key when it is made.
@@ -91,13 +93,22 @@ type apiKey struct{ ID, Secret string }
 // bounds are millionths of a neuron.
 type bounds struct{ least, most int64 }
 
+// queued is a batch, with the key that pays for it.
+type queued struct {
+	way way
+	key apiKey
+}
+
 func newSpending(t *testing.T) *spending {
 	s := &spending{
-		t: t, data: t.TempDir(), models: t.TempDir(), from: time.Now().UTC().Format(time.DateOnly), bounds: map[string]bounds{},
+		t: t, data: t.TempDir(), models: t.TempDir(), from: time.Now().UTC().Format(time.DateOnly), bounds: map[string]bounds{}, batches: map[string]queued{},
 		ollama: backendtest.New(t), openai: backendtest.New(t), stalls: backendtest.New(t), ways: everyWay(),
 	}
-	s.ollama.Add(backendtest.Model{Name: "llama3.1"}, backendtest.Model{Name: "llama3.2"}, backendtest.Model{Name: "gpt-oss"}, backendtest.Model{Name: "bge-m3", Dimensions: 1024})
+	s.ollama.Add(backendtest.Model{Name: "llama3.1"}, backendtest.Model{Name: "llama3.2"}, backendtest.Model{Name: "llama3.3"}, backendtest.Model{Name: "gpt-oss"}, backendtest.Model{Name: "bge-m3", Dimensions: 1024})
 	s.openai.Add(backendtest.Model{Name: "meta-llama/Llama-3.1-8B-Instruct"}, backendtest.Model{Name: "openai/gpt-oss-20b"}, backendtest.Model{Name: "BAAI/bge-reranker-base"})
+	for _, name := range []string{"aura-1", "openai/whisper-large-v3-turbo", "black-forest-labs/FLUX.1-schnell", "moondream/moondream3.1-9B-A2B"} {
+		s.openai.Add(backendtest.Model{Name: name})
+	}
 	s.stalls.Lie(backendtest.StallMidway)
 	own := fmt.Sprintf(`backends: [{name: stalling, kind: ollama, url: %q, between_tokens: 200ms}]
 models: [{id: %q, task: Text Generation, output: native, backends: [{kind: stalling, model: chat}],
@@ -116,7 +127,8 @@ func (s *spending) args() []string {
 	return []string{"--models", s.models, "--ollama", s.ollama.URL, "--openai", s.openai.URL + "/v1"}
 }
 
-// prepare makes the callers' keys and the index of the calls, and asks what each call may cost.
+// prepare makes the callers' keys and the index of the calls, asks what each call
+// may cost, and makes it once: what was used may be more than was reserved.
 func (s *spending) prepare() {
 	s.t.Helper()
 	api := &client.Client{URL: s.url, Key: s.admin.Secret}
@@ -137,6 +149,11 @@ func (s *spending) prepare() {
 			s.t.Fatalf("the price of %s with %v: %v: %d: %s", w.path, w.body, err, status, body)
 		}
 		s.ways[i].estimate = millionths(s.t, string(told[1]))
+		if w.model != stalling {
+			before := s.bounds["total"].least
+			s.note(w, s.keys[0])
+			s.ways[i].estimate = max(s.ways[i].estimate, s.bounds["total"].least-before)
+		}
 	}
 }
 
@@ -195,14 +212,19 @@ func (s *spending) mischief(random *rand.Rand) {
 	}
 }
 
-// call makes a call, and notes what it cost or may have cost. It reports whether the server is there.
+// call makes a call in some variation. It reports whether the server is there.
 func (s *spending) call(w way, random *rand.Rand) (alive bool) {
-	key := s.keys[random.IntN(len(s.keys))]
-	w = w.varied(random)
+	return s.note(w.varied(random), s.keys[random.IntN(len(s.keys))])
+}
+
+// note makes a call, and notes what it cost or may have cost. It reports whether the server is there.
+func (s *spending) note(w way, key apiKey) (alive bool) {
 	status, header, body, err := s.send(w, key, w.dryRun)
 	spent := bounds{}
 	switch told, ok := toldBy(header, body); {
 	case w.dryRun && err == nil, w.free && err == nil:
+	case w.batch && err == nil && status == http.StatusOK:
+		s.queue(w, key, body)
 	case ok:
 		spent.least = millionths(s.t, told)
 		spent.most = spent.least
@@ -216,16 +238,74 @@ func (s *spending) call(w way, random *rand.Rand) (alive bool) {
 	if err != nil && spent.least == 0 {
 		s.broken++
 	}
+	if header.Get("cf-aig-cache-status") == "HIT" {
+		s.hits++
+	}
+	s.spentLocked(w, key, spent)
+	return header != nil
+}
+
+func (s *spending) spentLocked(w way, key apiKey, spent bounds) {
 	for _, name := range []string{"total", "key " + key.ID, "model " + w.model} {
 		b := s.bounds[name]
 		s.bounds[name] = bounds{b.least + spent.least, b.most + spent.most}
 	}
-	return header != nil
+}
+
+// queue notes a batch that the server has taken.
+func (s *spending) queue(w way, key apiKey, body []byte) {
+	var reply struct {
+		Result struct {
+			ID string `json:"request_id"`
+		}
+	}
+	if err := json.Unmarshal(body, &reply); err != nil || reply.Result.ID == "" {
+		s.t.Errorf("%v: %s", err, body)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batches[reply.Result.ID] = queued{w, key}
+}
+
+// endBatches has the model servers work well until every batch has ended, and asks
+// those that are known what they cost.
+func (s *spending) endBatches() {
+	s.t.Helper()
+	s.ollama.Lie(backendtest.Honest)
+	s.openai.Lie(backendtest.Honest)
+	if s.down {
+		s.ollama.Up()
+		s.down = false
+	}
+	deadline := time.NewTimer(time.Minute)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !strings.Contains(string(s.get("/metrics")), "\nnearside_batches_open 0\n") {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			s.t.Fatal("the batches have not ended within a minute")
+		}
+	}
+	for id, b := range s.batches {
+		ask := b.way
+		ask.body = map[string]any{"request_id": id}
+		status, _, body, err := s.send(ask, b.key, false)
+		found := toldInBody.FindAllSubmatch(body, -1)
+		if err != nil || status != http.StatusOK || found == nil {
+			s.t.Fatalf("%v: %d: %s", err, status, body)
+		}
+		cost := millionths(s.t, string(found[len(found)-1][1])) // that of all its items stands at the end
+		s.spentLocked(b.way, b.key, bounds{cost, cost})
+		delete(s.batches, id)
+	}
 }
 
 // compare looks whether the ledger is within the bounds, which it is from then on.
 func (s *spending) compare() {
 	s.t.Helper()
+	s.endBatches()
 	ledger := map[string]int64{}
 	for _, by := range []string{"key", "model"} {
 		var reply struct {

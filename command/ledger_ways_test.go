@@ -3,6 +3,7 @@ package command_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -14,12 +15,15 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"nearside/llm/backend/backendtest"
 )
 
 const (
 	account  = "/client/v4/accounts/local"
-	llama    = "@cf/meta/llama-3.1-8b-instruct-fp8" // answers in Cloudflare's own form
-	gptOSS   = "@cf/openai/gpt-oss-20b"             // answers as a chat.completion
+	llama    = "@cf/meta/llama-3.1-8b-instruct-fp8"       // answers in Cloudflare's own form
+	gptOSS   = "@cf/openai/gpt-oss-20b"                   // answers as a chat.completion
+	llama33  = "@cf/meta/llama-3.3-70b-instruct-fp8-fast" // takes batches
 	bgeM3    = "@cf/baai/bge-m3"
 	stalling = "@test/stalls" // its answers stop after two pieces, and never end
 )
@@ -30,8 +34,11 @@ type way struct {
 	path     string
 	model    string // who is paid
 	body     map[string]any
+	wrap     func(body map[string]any) any // makes the body of the request; nil: it is body
+	header   map[string]string
 	streams  bool
 	free     bool // it reaches a model, and no model works
+	batch    bool // it costs something later
 	like     *way // what it may cost is what this may cost; nil: it can be asked itself
 	estimate int64
 	hangsUp  bool
@@ -62,6 +69,10 @@ func everyWay() []way {
 	model("@cf/meta/m2m100-1.2b", false, object{"text": "the sky is blue", "target_lang": "de"})
 	model("@cf/ai4bharat/indictrans2-en-indic-1B", false, object{"text": []string{"one", "two"}, "target_language": "hin_Deva"})
 	model("@cf/huggingface/distilbert-sst-2-int8", false, object{"text": "what a day"})
+	model("@cf/deepgram/aura-1", false, object{"text": "the sky is blue"})
+	model("@cf/openai/whisper-large-v3-turbo", false, object{"audio": base64.StdEncoding.EncodeToString(backendtest.Sound)})
+	model("@cf/black-forest-labs/flux-1-schnell", false, object{"prompt": "a blue sky"})
+	model("@cf/moondream/moondream3.1-9B-A2B", false, object{"task": "caption", "image": "data:image/png;base64," + base64.StdEncoding.EncodeToString(backendtest.Picture(2, 2))})
 	model("@cf/baai/bge-reranker-base", false, object{"query": "a cat", "contexts": []any{object{"text": "dogs"}, object{"text": "a cat sat"}}})
 	for _, base := range [][2]string{{"/v1", "/v1"}, {"/client/v4/accounts/{account}/ai/v1", account + "/ai/v1"}} {
 		openai := func(path, id string, streams bool, body object) {
@@ -73,6 +84,9 @@ func everyWay() []way {
 		openai("/responses", gptOSS, true, object{"input": "why is the sky blue"})
 		openai("/embeddings", bgeM3, false, object{"input": []string{"a cat", "a dog"}})
 	}
+	all = append(all, everyWayThroughAGateway()...)
+	all = append(all, way{route: run, path: account + "/ai/run/" + llama33 + "?queueRequest=true", model: llama33, batch: true,
+		body: object{"requests": []any{object{"prompt": "one"}, object{"messages": hello}}}})
 	embeds := &way{path: account + "/ai/run/" + bgeM3, body: object{"text": []string{strings.Repeat("a cat and a dog ", 8)}}}
 	index := func(path string, free bool, body object) {
 		all = append(all, way{route: "/client/v4/accounts/{account}/nearside/indexes" + path, path: account + "/nearside/indexes" + strings.ReplaceAll(path, "{index}", "notes"),
@@ -86,12 +100,36 @@ func everyWay() []way {
 	return all
 }
 
+// everyWayThroughAGateway lists calls at the paths of gateway.ai.cloudflare.com.
+func everyWayThroughAGateway() []way {
+	const paths = "/v1/{account}/{gateway}"
+	type object = map[string]any
+	hello := object{"messages": []any{object{"role": "user", "content": "why is the sky blue"}}}
+	direct := &way{path: account + "/ai/run/" + llama, body: hello}
+	steps := func(body object) any {
+		return []any{object{"provider": "nobody", "endpoint": "x", "query": object{}}, object{"provider": "workers-ai", "endpoint": llama, "query": body}}
+	}
+	return []way{
+		{route: paths, path: "/v1/local/mine", model: llama, body: hello, wrap: steps, streams: true, like: direct},
+		{route: paths + "/workers-ai/{endpoint...}", path: "/v1/local/mine/workers-ai/run/" + llama, model: llama, body: hello, streams: true},
+		{route: paths + "/compat/{endpoint...}", path: "/v1/local/mine/compat/chat/completions", model: gptOSS, streams: true,
+			body: object{"model": "workers-ai/" + gptOSS, "messages": hello["messages"]}},
+	}
+}
+
 // varied is the way as it is gone this time.
 func (w way) varied(random *rand.Rand) way {
 	w.body = maps.Clone(w.body)
 	stalls := w.model == stalling
 	if w.streams && (stalls || random.IntN(2) == 0) {
 		w.body["stream"] = true
+	}
+	switch random.IntN(8) {
+	case 0, 1, 2:
+		w.header = map[string]string{"cf-aig-cache-ttl": "60"}
+	case 3:
+		w.header = map[string]string{"cf-aig-max-attempts": "3", "cf-aig-retry-delay": "1"}
+		w.estimate *= 3
 	}
 	switch {
 	case stalls:
@@ -120,7 +158,11 @@ func (s *spending) send(w way, key apiKey, dryRun bool) (status int, header http
 		w.body = maps.Clone(w.body)
 		w.body["dry_run"] = true
 	}
-	encoded, err := json.Marshal(w.body)
+	var sent any = w.body
+	if w.wrap != nil {
+		sent = w.wrap(w.body)
+	}
+	encoded, err := json.Marshal(sent)
 	if err != nil {
 		s.t.Error(err)
 	}
@@ -130,6 +172,9 @@ func (s *spending) send(w way, key apiKey, dryRun bool) (status int, header http
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+key.Secret)
+	for name, value := range w.header {
+		req.Header.Set(name, value)
+	}
 	transport := &http.Transport{DisableKeepAlives: true}
 	res, err := transport.RoundTrip(req)
 	if err != nil {
@@ -194,7 +239,7 @@ func TestEveryRouteThatCanCostSomethingIsGone(t *testing.T) {
 			t.Errorf("%s reaches a model, and no way of the random test goes there: add one to everyWay", route[1])
 		}
 	}
-	if len(found) < 12 {
+	if len(found) < 15 {
 		t.Errorf("docs/routes.md lists %d routes that reach a model; it has changed its form", len(found))
 	}
 }
