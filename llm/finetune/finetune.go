@@ -127,11 +127,6 @@ func Open(dir *disk.Dir, clock func() time.Time) (*Store, error) {
 	return s, nil
 }
 
-// Check verifies the database of a directory that nobody has open, without changing it.
-func Check(ctx context.Context, dir *disk.Dir) ([]disk.Finding, error) {
-	return dir.CheckDB(ctx, databaseName, schema)
-}
-
 // Close closes the store. Nothing of it may be under way.
 func (s *Store) Close() error { return s.db.Close() }
 
