@@ -10,6 +10,7 @@
 //	keys        SHA-256 of each secret → account, permission, limits
 //	allowances  id of a key → the neurons it may use in a day
 //	pins        (account, model) → fingerprint of the weights that first served it
+//	projects    SHA-256 of each secret → the Workers project whose bindings show it
 //
 // A change that returned without error is durable. What every request needs,
 // the key of a secret and the definition behind a name, is answered from memory;
@@ -83,11 +84,15 @@ var schema = disk.Schema{
 			PRIMARY KEY (account, model)
 		) STRICT, WITHOUT ROWID`,
 		allowancesTable,
+		projectsTable,
 	},
 }
 
-// allowancesTable came later than the others, and Open adds it where it is
-// missing. An earlier program reads the rest as before, and limits no key.
+// later are the tables that came later than the others. Open adds those that are
+// missing; an earlier program reads the rest as before.
+var later = []struct{ name, create string }{{"allowances", allowancesTable}, {"projects", projectsTable}}
+
+// allowancesTable came later: an earlier program limits no key.
 const allowancesTable = `CREATE TABLE allowances (
 			key     TEXT PRIMARY KEY,
 			neurons INTEGER NOT NULL
@@ -100,11 +105,12 @@ type Catalog struct {
 
 	// mu guards the copies below. Only commit callbacks write them, in commit
 	// order; nothing waits while it is held.
-	mu      sync.RWMutex
-	indexes map[string]map[string]Index // account → name → definition
-	deleted map[place]bool
-	keys    map[digest]Key
-	pins    map[string]map[string]Pin // account → model → pin
+	mu       sync.RWMutex
+	indexes  map[string]map[string]Index // account → name → definition
+	deleted  map[place]bool
+	keys     map[digest]Key
+	pins     map[string]map[string]Pin // account → model → pin
+	projects map[digest]Project
 }
 
 // place is an index name within an account.
@@ -121,12 +127,13 @@ func Open(dir *disk.Dir, clock func() time.Time) (*Catalog, error) {
 		return nil, err
 	}
 	c := &Catalog{
-		db:      db,
-		clock:   clock,
-		indexes: map[string]map[string]Index{},
-		deleted: map[place]bool{},
-		keys:    map[digest]Key{},
-		pins:    map[string]map[string]Pin{},
+		db:       db,
+		clock:    clock,
+		indexes:  map[string]map[string]Index{},
+		deleted:  map[place]bool{},
+		keys:     map[digest]Key{},
+		pins:     map[string]map[string]Pin{},
+		projects: map[digest]Project{},
 	}
 	err = c.complete()
 	if err == nil {
@@ -154,23 +161,28 @@ func (c *Catalog) Check(ctx context.Context) error { return c.db.Check(ctx) }
 // Close closes the database.
 func (c *Catalog) Close() error { return c.db.Close() }
 
-// complete adds the table that a catalogue made by an earlier program lacks.
+// complete adds the tables that a catalogue made by an earlier program lacks.
 func (c *Catalog) complete() error {
-	there := false
-	err := c.db.View(context.Background(), func(tx *disk.Tx) error {
-		n, err := count(tx, `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'allowances'`)
-		there = n > 0
-		return err
-	})
-	if err != nil || there {
-		return err
+	for _, table := range later {
+		there := false
+		err := c.db.View(context.Background(), func(tx *disk.Tx) error {
+			n, err := count(tx, `SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?`, table.name)
+			there = n > 0
+			return err
+		})
+		if err == nil && !there {
+			err = c.db.Update(context.Background(), func(tx *disk.Tx) error { return tx.Exec(table.create) }, nil)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return c.db.Update(context.Background(), func(tx *disk.Tx) error { return tx.Exec(allowancesTable) }, nil)
+	return nil
 }
 
 // load fills the copies in memory from one state of the database.
 func (c *Catalog) load(tx *disk.Tx) error {
-	for _, part := range []func(*disk.Tx) error{c.loadIndexes, c.loadKeys, c.loadPins} {
+	for _, part := range []func(*disk.Tx) error{c.loadIndexes, c.loadKeys, c.loadPins, c.loadProjects} {
 		if err := part(tx); err != nil {
 			return err
 		}

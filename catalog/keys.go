@@ -93,7 +93,7 @@ func (c *Catalog) CreateKey(ctx context.Context, k Key) (Key, string, error) {
 	if err := checkKey(k); err != nil {
 		return Key{}, "", err
 	}
-	secret := newSecret()
+	secret := newSecret(secretMark)
 	sum := digest(sha256.Sum256([]byte(secret)))
 	k.ID, k.Prefix, k.Created = uuid.NewString(), secret[:prefixLength], c.now()
 	err := c.db.Update(ctx, func(tx *disk.Tx) error {
@@ -223,10 +223,10 @@ func checkSomebodyMayMakeKeys(tx *disk.Tx) error {
 	return fault.New(fault.Conflict, "this is the last admin key, and %d other keys need one to manage them; revoke those first, or make another admin key", others)
 }
 
-func newSecret() string {
+func newSecret(mark string) string {
 	b := make([]byte, secretBytes)
 	rand.Read(b) // never fails: the program ends if the system has no randomness
-	return secretMark + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
+	return mark + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b))
 }
 
 func (c *Catalog) loadKeys(tx *disk.Tx) error {
