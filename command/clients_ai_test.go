@@ -83,12 +83,15 @@ func openHouse(t *testing.T) house {
 	judge := saying(backendtest.Answer{Pieces: []string{`{"NEGATIVE":0.75,`, `"POSITIVE":0.25}`}})
 	labeller := saying(backendtest.Answer{Pieces: []string{`{"labels":[{"label":"red dot","score":0.75},`, `{"label":"pixel","score":0.25}]}`}})
 	fragile := saying(backendtest.Answer{Pieces: []string{"It", " is", " whole", "."}})
-	data := t.TempDir()
-	catalogue := fmt.Appendf(nil, catalogueOfClients, ollama.url(), thinker.URL, eyes.URL, caller.URL, judge.URL, labeller.URL, fragile.URL)
-	if err := os.WriteFile(filepath.Join(data, "models.yaml"), catalogue, 0o600); err != nil {
+	catalogue := filepath.Join(t.TempDir(), "models.yaml")
+	if err := os.WriteFile(catalogue, fmt.Appendf(nil, catalogueOfClients, ollama.url(), thinker.URL, eyes.URL, caller.URL, judge.URL, labeller.URL, fragile.URL), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return house{start(t, data, "--ollama", "off").ready(), eyes, fragile}
+	serve := func(args ...string) *client.Client {
+		return start(t, t.TempDir(), append([]string{"--ollama", "off", "--models-file", catalogue}, args...)...).ready()
+	}
+	t.Setenv("NEARSIDE_SPENT_URL", serve("--neurons-per-day", "1").URL)
+	return house{serve(), eyes, fragile}
 }
 
 // aiScripts are the clients whose calls to models are in the table, in its order.
@@ -112,7 +115,7 @@ var aiTasks = []string{
 	"image to text", "image classification", "speech to text", "text to speech", "text to image",
 	"responses", "responses, streamed",
 	"batches", "cache of a gateway", "logs of a gateway",
-	"list of models", "schemas of models", "price in neurons", "errors with code and words", "broken streams are errors",
+	"list of models", "schemas of models", "fine-tunes kept", "price in neurons", "limits in neurons", "errors with code and words", "broken streams are errors",
 }
 
 // seenClient is what a script reports of a client.

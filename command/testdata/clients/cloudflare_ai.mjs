@@ -194,4 +194,17 @@ await works("broken streams are errors", async () => {
   await assert.rejects(streamed(house.fragile, { messages })); // its end never comes
   assert.equal((await run(house.fragile, { messages })).response, house.whole);
 });
+
+await works("limits in neurons", async () => {
+  const cf = new Cloudflare({ baseURL: `${house.spentURL}/client/v4`, apiToken: "local", maxRetries: 0 });
+  await assert.rejects(cf.ai.run(talker, { account_id, messages }), (e) => e instanceof Cloudflare.RateLimitError && e.errors[0].code === 3036 && house.spent.test(e.errors[0].message));
+});
+
+await works("fine-tunes kept", async () => {
+  const { id } = await cf.ai.finetunes.create({ account_id, model: house.tunable, name: packageName });
+  const file = new File([JSON.stringify({ peft_type: "LORA", r: 8 })], "adapter_config.json");
+  await cf.ai.finetunes.assets.create(id, { account_id, file, file_name: file.name });
+  assert.ok([await cf.ai.finetunes.list({ account_id })].flat().some((f) => f.name === packageName && f.model === house.tunable));
+  await assert.rejects(run(house.tunable, { prompt: "x", lora: packageName }), (e) => e.errors[0].code === 3039 && e.errors[0].message.includes("adapter_model.safetensors"));
+});
 house.report(`cloudflare ${house.version(packageName)}`);

@@ -170,4 +170,15 @@ with works("broken streams are errors"):
     with refused(httpx.RemoteProtocolError):  # its end never comes
         streamed(house.fragile, messages=question)
     assert run(house.fragile, messages=question)["response"] == house.whole
+
+with works("limits in neurons"):
+    with refused(cloudflare.RateLimitError, house.spent, "3036"):
+        cf.with_options(base_url=house.spent_url + "/client/v4").ai.run(talker, account_id=account, messages=question)
+
+with works("fine-tunes kept"):
+    tune = plain(cf.ai.finetunes.create(account_id=account, model=house.tunable, name="python"))
+    cf.ai.finetunes.assets.create(tune["id"], account_id=account, file=("adapter_config.json", b'{"peft_type": "LORA", "r": 8}'), file_name="adapter_config.json")
+    assert "python" in json.dumps(plain(cf.ai.finetunes.list(account_id=account)), default=str)
+    with refused(cloudflare.APIStatusError, "3039", "adapter_model.safetensors"):
+        run(house.tunable, prompt="x", lora="python")
 house.report("cloudflare")

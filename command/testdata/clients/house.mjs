@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
 export const url = process.env.NEARSIDE_URL;
+export const spentURL = process.env.NEARSIDE_SPENT_URL; // one whose day's neurons do not suffice for an answer
 export const account = `${url}/client/v4/accounts/local`;
 
 // Models, by Cloudflare's names. What they say is fixed.
@@ -14,6 +15,7 @@ export const caller = "@cf/ibm-granite/granite-4.0-h-micro"; // calls two tools 
 export const completeCaller = "@cf/google/gemma-4-26b-a4b-it"; // the same, as chat.completion
 export const fragile = "@cf/mistralai/mistral-small-3.1-24b-instruct"; // breaks off in the middle of its first answer to each script
 export const responder = "@cf/openai/gpt-oss-20b"; // takes OpenAI's responses on …/ai/run
+export const tunable = "@cf/mistral/mistral-7b-instruct-v0.2-lora"; // takes fine-tunes
 export const encoder = "@cf/baai/bge-small-en-v1.5";
 export const ranker = "@cf/baai/bge-reranker-base";
 export const judge = "@cf/huggingface/distilbert-sst-2-int8";
@@ -34,6 +36,7 @@ export const jsonPainter = "@cf/black-forest-labs/flux-1-schnell"; // answers in
 // or JSON where it is asked for.
 export const said = "The sky is blue.\n";
 export const tokens = 7;
+export const spent = /daily free allocation of 10,000 neurons.*of its 1\.000000 neurons/; // Cloudflare's words, and ours
 export const json = { answer: "blue" };
 export const thought = { reasoning: "Let me see.", said: "It is blue." };
 export const whole = "It is whole.";

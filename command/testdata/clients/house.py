@@ -5,6 +5,7 @@ import json
 import os
 import sys
 
+spent_url = os.environ["NEARSIDE_SPENT_URL"]
 url = os.environ["NEARSIDE_URL"]
 
 talker = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -13,6 +14,7 @@ thinker = "@cf/qwen/qwen3-30b-a3b-fp8"
 eyes = "@cf/meta/llama-3.2-11b-vision-instruct"
 fragile = "@cf/mistralai/mistral-small-3.1-24b-instruct"
 responder = "@cf/openai/gpt-oss-20b"
+tunable = "@cf/mistral/mistral-7b-instruct-v0.2-lora"
 encoder = "@cf/baai/bge-small-en-v1.5"
 ranker = "@cf/baai/bge-reranker-base"
 judge = "@cf/huggingface/distilbert-sst-2-int8"
@@ -28,6 +30,7 @@ json_painter = "@cf/black-forest-labs/flux-1-schnell"
 
 said = "The sky is blue.\n"
 tokens = 7
+spent = "of its 1.000000 neurons"
 whole = "It is whole."
 seen = "A red dot."
 picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg=="

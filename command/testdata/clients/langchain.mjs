@@ -34,7 +34,7 @@ await works("text from a prompt", async () => {
 });
 
 await works("embeddings", async () => {
-  const model = new CloudflareWorkersAIEmbeddings({ binding, model: house.encoder, maxRetries: 0 });
+  const model = new CloudflareWorkersAIEmbeddings({ binding: binding(house.url), model: house.encoder, maxRetries: 0 });
   house.near(await model.embedDocuments(house.texts));
   const many = Array.from({ length: 120 }, (_, i) => `text number ${i}`); // three calls: it sends 50 texts in one
   const vectors = await model.embedDocuments(many);

@@ -152,4 +152,9 @@ await works("broken streams are errors", async () => {
   assert.equal(text, "It is");
   assert.equal((await openai.chat.completions.create({ ...asked, stream: false })).choices[0].message.content, house.whole);
 });
+
+await works("limits in neurons", async () => {
+  const openai = new OpenAI({ baseURL: `${house.spentURL}/v1`, apiKey: "local", maxRetries: 0 });
+  await assert.rejects(openai.chat.completions.create({ model: talker, messages }), (e) => e instanceof OpenAI.RateLimitError && house.spent.test(e.message));
+});
 house.report(`openai ${house.version("openai")}`);

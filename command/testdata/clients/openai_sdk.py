@@ -126,4 +126,8 @@ with works("broken streams are errors"):
     with refused(openai.APIError, "in the middle of its reply"):
         list(chat.create(model=house.fragile, messages=question, stream=True))
     assert chat.create(model=house.fragile, messages=question).choices[0].message.content == house.whole
+
+with works("limits in neurons"):
+    with refused(openai.RateLimitError, house.spent):
+        client.with_options(base_url=house.spent_url + "/v1").chat.completions.create(model=talker, messages=question)
 house.report("openai")

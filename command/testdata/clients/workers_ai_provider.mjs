@@ -11,10 +11,14 @@ import * as house from "./house.mjs";
 const [way] = process.argv.slice(2);
 const { works, said, question: messages } = house;
 // The provider's own calls go to Cloudflare; only its fetch can be told otherwise.
-const here = (address) => address.replace("https://api.cloudflare.com/", `${house.url}/`).replace("https://gateway.ai.cloudflare.com/", `${house.url}/`);
-const rest = { accountId: "local", apiKey: "local", fetch: (address, init) => house.call(here(address), init) };
-const provider = (settings) => createWorkersAI({ ...(way === "rest" ? rest : { binding }), ...settings });
+const rest = (url) => ({
+  accountId: "local",
+  apiKey: "local",
+  fetch: (address, init) => house.call(address.replace(/^https:\/\/(api|gateway\.ai)\.cloudflare\.com/, url), init),
+});
+const provider = (settings, url = house.url) => createWorkersAI({ ...(way === "rest" ? rest(url) : { binding: binding(url) }), ...settings });
 const workersai = provider();
+const spent = provider({}, house.spentURL);
 const maxRetries = 0;
 const weather = (cities) => tool({ description: house.weather.description, inputSchema: z.object({ city: z.string() }), execute: ({ city }) => (cities.push(city), `12 degrees`) });
 const callOnly = tool({ description: "Not carried out here.", inputSchema: z.object({ city: z.string() }) });
@@ -158,5 +162,10 @@ await works("broken streams are errors", async () => {
   });
   assert.equal(text, "It is");
   assert.equal((await generateText({ model, messages, maxRetries })).text, house.whole);
+});
+
+await works("limits in neurons", async () => {
+  const refused = (e) => APICallError.isInstance(e) && e.statusCode === 429 && e.isRetryable && house.spent.test(e.message); // of a binding it knows the status by the code
+  await assert.rejects(generateText({ model: spent(house.talker), messages, maxRetries }), refused);
 });
 house.report(`workers-ai-provider ${house.version("workers-ai-provider")} with ai ${house.version("ai")}, ${way}`);
