@@ -39,16 +39,17 @@ func TestBatchesSurviveSIGKILLAndCostWhatTheyTell(t *testing.T) {
 	models := backendtest.New(t)
 	models.Add(backendtest.Model{Name: "llama3.3"})
 	data := t.TempDir()
+	args := []string{"--models", t.TempDir(), "--ollama", models.URL, "--openai", "off"}
 	var sent []sentBatch
 	for round := range kills {
-		p := start(t, data, "--ollama", models.URL, "--openai", "off")
+		p := start(t, data, args...)
 		models.Lie(backendtest.Honest)
 		if round < 2 { // a request that breaks off three times fails
 			models.LieTimes([]backendtest.Lie{backendtest.CloseMidway, backendtest.StallMidway, backendtest.Status503}[random.IntN(3)], 1)
 		}
 		sent = append(sent, queueUntilKilled(p, round, random.IntN(400))...)
 	}
-	p := start(t, data, "--ollama", models.URL, "--openai", "off")
+	p := start(t, data, args...)
 	url := p.ready().URL
 	requests := 0
 	for _, b := range sent {
@@ -118,7 +119,7 @@ func (b sentBatch) mustAddUp(t *testing.T, url string) {
 	}
 	api := &client.Client{URL: url, Account: b.account}
 	patience := time.Now().Add(time.Minute)
-	for told.Responses == nil {
+	for ; told.Responses == nil; time.Sleep(5 * time.Millisecond) {
 		if err := api.Do(t.Context(), http.MethodPost, batchPath, map[string]any{"request_id": b.id}, &told); err != nil {
 			t.Fatalf("%+v: %v", b, err)
 		}
