@@ -292,6 +292,24 @@ func TestMediaCostWhatCloudflareChargesForThem(t *testing.T) {
 	}
 }
 
+func TestAMediumFromAGatewaysCacheIsWhatItWasAndFree(t *testing.T) {
+	h, s, parts := medial(t, Config{})
+	for _, c := range [][3]string{{schnell, typeJSON, `{"prompt":"a cat"}`}, {aura, typeJSON, `{"text":"a cat"}`}, {whisper, "audio/wav", "a cat"}} {
+		ask := func(query string) answer {
+			return h.do("POST", home+"/ai/run/"+c[0]+query, strings.NewReader(c[2]), "Content-Type: "+c[1], "cf-aig-gateway-id: mine", "cf-aig-cache-ttl: 60")
+		}
+		first := ask("")
+		before, asked := charged(t, parts), len(s.openai.Requests())
+		again := ask("")
+		if first.status != 200 || again.body != first.body || again.header.Get("Content-Type") != first.header.Get("Content-Type") || again.told(t) != "0.000000" || charged(t, parts) != before || len(s.openai.Requests()) != asked {
+			t.Errorf("%s: %d, then %d %v", c[0], first.status, again.status, again.header)
+		}
+		if c[1] != typeJSON && ask("?language=de").told(t) == "0.000000" {
+			t.Errorf("%s: what the query says is no part of the cache's key", c[0])
+		}
+	}
+}
+
 // hostileMedia are calls that are refused before anything is asked of a backend.
 func hostileMedia(t *testing.T) map[string]struct {
 	model, contentType, body string

@@ -78,19 +78,7 @@ func (b *Backend) Paint(ctx context.Context, model string, q backend.Painting) (
 func editing(id, size string, q backend.Painting) (wire.Body, error) {
 	var buffer bytes.Buffer
 	w := multipart.NewWriter(&buffer)
-	fields := [][2]string{{"model", id}, {"prompt", q.Prompt}, {"n", "1"}, {"size", size}, {"response_format", "b64_json"}, {"negative_prompt", q.Negative}}
-	if q.Steps > 0 {
-		fields = append(fields, [2]string{"steps", strconv.Itoa(q.Steps)})
-	}
-	if q.Seed != nil {
-		fields = append(fields, [2]string{"seed", strconv.FormatInt(*q.Seed, 10)})
-	}
-	for name, value := range map[string]*float64{"guidance_scale": q.Guidance, "strength": q.Strength} {
-		if value != nil {
-			fields = append(fields, [2]string{name, strconv.FormatFloat(*value, 'g', -1, 64)})
-		}
-	}
-	for _, f := range fields {
+	for _, f := range editingFields(id, size, q) {
 		if f[1] == "" {
 			continue
 		}
@@ -114,6 +102,26 @@ func editing(id, size string, q backend.Painting) (wire.Body, error) {
 	}
 	err := w.Close() // writes the end
 	return wire.Body{Type: w.FormDataContentType(), Bytes: buffer.Bytes()}, err
+}
+
+// editingFields are the parts of the form that are no files. Those that OpenAI does
+// not know are called as in painting.
+func editingFields(id, size string, q backend.Painting) [][2]string {
+	fields := [][2]string{{"model", id}, {"prompt", q.Prompt}, {"n", "1"}, {"size", size}, {"response_format", "b64_json"}, {"negative_prompt", q.Negative}}
+	if q.Steps > 0 {
+		fields = append(fields, [2]string{"steps", strconv.Itoa(q.Steps)})
+	}
+	if q.Seed != nil {
+		fields = append(fields, [2]string{"seed", strconv.FormatInt(*q.Seed, 10)})
+	}
+	number := func(name string, value *float64) {
+		if value != nil {
+			fields = append(fields, [2]string{name, strconv.FormatFloat(*value, 'g', -1, 64)})
+		}
+	}
+	number("guidance_scale", q.Guidance)
+	number("strength", q.Strength)
+	return fields
 }
 
 // attach writes a picture as a part of a form, with its type, which servers ask for.
