@@ -4,7 +4,6 @@ package command_test
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -53,8 +52,6 @@ models:
   - {id: "@cf/stabilityai/stable-diffusion-xl-base-1.0", backends: [{kind: judge, model: chat}]}
   - {id: "@cf/black-forest-labs/flux-1-schnell", backends: [{kind: judge, model: chat}]}
 `
-
-var writeTable = flag.Bool("table", false, "write the table of what real clients do into docs/models.md")
 
 // house is nearside before the servers of catalogueOfClients.
 type house struct {
@@ -159,58 +156,4 @@ func reported(t *testing.T, out string) (seen seenClient) {
 		}
 	}
 	return seen
-}
-
-// The table stands in the document between two lines.
-const (
-	tableDocument = "../docs/models.md"
-	tableBegin    = "<!-- seen in TestRealClientsDoEveryTask -->\n"
-	tableEnd      = "<!-- end -->\n"
-)
-
-// checkTable compares the table in the document with what was seen, and writes it with -table.
-func checkTable(t *testing.T, seen []seenClient) {
-	t.Helper()
-	raw, err := os.ReadFile(tableDocument)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, begun := strings.Cut(string(raw), tableBegin)
-	got, after, ended := strings.Cut(rest, tableEnd)
-	if !begun || !ended {
-		t.Fatalf("%s has no table between %q and %q", tableDocument, tableBegin, tableEnd)
-	}
-	want := table(seen)
-	if got == want {
-		return
-	}
-	if !*writeTable {
-		t.Errorf("the table in %s is not what was seen; run this test with -table to write it:\n%s", tableDocument, want)
-		return
-	}
-	if err := os.WriteFile(tableDocument, []byte(before+tableBegin+want+tableEnd+after), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// table is task × client, in Markdown.
-func table(seen []seenClient) string {
-	var b strings.Builder
-	b.WriteString("| |")
-	for _, c := range seen {
-		fmt.Fprintf(&b, " %s |", c.Client)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(seen)) + "\n")
-	for _, task := range aiTasks {
-		fmt.Fprintf(&b, "| %s |", task)
-		for _, c := range seen {
-			cell := "–"
-			if slices.Contains(c.Worked, task) {
-				cell = "yes"
-			}
-			fmt.Fprintf(&b, " %s |", cell)
-		}
-		b.WriteString("\n")
-	}
-	return b.String()
 }
