@@ -1,5 +1,7 @@
 package chat
 
+import "strings"
+
 // formatAt reads text.format, which is a response_format with the wrapper left out.
 func (o object) formatAt(key string) *Format {
 	part, ok := o.part(key)
@@ -64,7 +66,7 @@ func (o object) schema(key string) *Format {
 	}
 	f := &Format{Schema: compact(raw)}
 	if _, err := f.compile(); err != nil {
-		o.refuse("'%s' is not a JSON schema that can be checked: %s", o.at(key), err)
+		o.refuse("'%s' is not a JSON schema that can be checked: %s", o.at(key), strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return f
 }

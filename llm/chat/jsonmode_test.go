@@ -160,3 +160,10 @@ func TestAnUnmetFormIsAFaultThatDoesNotQuoteTheAnswer(t *testing.T) {
 		}
 	}
 }
+
+func TestAWrongSchemaIsToldInOneLine(t *testing.T) {
+	_, err := chat.ParseNative([]byte(`{"prompt":"a","response_format":{"type":"json_schema","json_schema":{"type":"nonsense","minLength":-1}}}`))
+	if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "'/response_format/json_schema' is not a JSON schema that can be checked: at '/") || !strings.Contains(err.Error(), "; at '/") {
+		t.Errorf("got %v", err)
+	}
+}
