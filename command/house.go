@@ -126,7 +126,7 @@ func (h *house) reload() error { return h.readModels(h.models.Swap) }
 
 // parts is what a server needs of the house.
 func (h *house) parts() server.Parts {
-	return server.Parts{Keys: h.catalog, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Batches: h.batches, Gateway: h.gateway, Finetunes: h.finetunes, Texts: h.texts}
+	return server.Parts{Keys: h.catalog, Projects: h.catalog, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Batches: h.batches, Gateway: h.gateway, Finetunes: h.finetunes, Texts: h.texts}
 }
 
 // Close closes everything, the innermost first.

@@ -63,15 +63,22 @@ func (s *Server) infer(ctx context.Context, r run) (outcome, error) {
 func runModel(_ *Server, c *call) error { return c.runNamed(c.param("model")) }
 
 // runNamed answers a call to the model of that name.
-func (c *call) runNamed(model string) error {
-	r, err := c.run(model)
+func (c *call) runNamed(model string) error { return c.runInput(model, c.readBody) }
+
+// runInput answers a call to the model of that name, whose input read returns.
+func (c *call) runInput(model string, read func() ([]byte, error)) error {
+	r, err := c.run(model, read)
 	if err != nil {
 		return err
 	}
 	if about, err := c.batched(r); about {
 		return err
 	}
-	return c.perform(c.server.errand(r))
+	e := c.server.errand(r)
+	if c.family().bare() {
+		e.wrap = asItIs
+	}
+	return c.perform(e)
 }
 
 // errand is the errand of a call on …/ai/run.
@@ -85,14 +92,14 @@ func (s *Server) errand(r run) errand {
 }
 
 // run reads a call to a model.
-func (c *call) run(model string) (run, error) {
+func (c *call) run(model string, read func() ([]byte, error)) (run, error) {
 	id := c.reachModel()
 	m, err := c.server.parts.Models.Catalogue().Model(model)
 	if err != nil {
 		return run{}, err
 	}
 	r := run{model: m, started: c.started, beside: c.query}
-	if r.body, r.kind, err = c.modelInput(m); err != nil {
+	if r.body, r.kind, err = c.modelInput(m, read); err != nil {
 		return run{}, inferenceError(err, id)
 	}
 	options, err := r.options()

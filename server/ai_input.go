@@ -26,13 +26,13 @@ func bodyLimit(t llm.Task) int64 {
 	return maxModelInput
 }
 
-// modelInput returns the body of a call to m with its content type: typeJSON and
+// modelInput returns the body of a call to m, which read returns, with its content type: typeJSON and
 // checked, or what the bytes are.
-func (c *call) modelInput(m *llm.Model) (body []byte, kind string, err error) {
+func (c *call) modelInput(m *llm.Model, read func() ([]byte, error)) (body []byte, kind string, err error) {
 	if err := c.incoming.narrow(bodyLimit(m.Task)); err != nil {
 		return nil, "", err
 	}
-	if body, err = c.readBody(); err != nil {
+	if body, err = read(); err != nil {
 		return nil, "", err
 	}
 	if len(bytes.TrimSpace(body)) == 0 {

@@ -120,7 +120,7 @@ func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Bac
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Parts{Vectorize: indexes, Models: router, Ledger: ledger, Batches: batches, Finetunes: tunes, Gateway: logs, Texts: rag.New(indexes, router, entries)}
+	return Parts{Projects: entries, Vectorize: indexes, Models: router, Ledger: ledger, Batches: batches, Finetunes: tunes, Gateway: logs, Texts: rag.New(indexes, router, entries)}
 }
 
 const (

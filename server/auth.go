@@ -49,6 +49,9 @@ const indexParam = "index"
 
 // admit finds out who calls and whether the route is open to them.
 func (s *Server) admit(c *call) error {
+	if c.binding != "" {
+		return nil // its secret was looked at
+	}
 	c.account = c.param("account")
 	if openAIResources[c.account] && strings.HasPrefix(c.path, "/v1/") {
 		return noRoute(c.path) // no account, but a part of OpenAI's API

@@ -28,6 +28,7 @@ type call struct {
 	method  string
 	path    string // as it arrived, without the query
 	account string // the account the path names; "" outside accounts
+	binding string // the type of the binding that sent the call; "" = none did
 	key     principal
 
 	server   *Server
@@ -76,10 +77,16 @@ func (s *Server) answer(c *call) {
 
 // handle takes the call through everything that must hold before its handler runs.
 func (s *Server) handle(c *call) error {
-	if done, err := s.guard(c); done || err != nil {
+	router := s.router
+	if kind := c.header(headerBindingType); kind != "" {
+		var err error
+		if router, err = s.bound(c, kind); err != nil {
+			return err
+		}
+	} else if done, err := s.guard(c); done || err != nil {
 		return err
 	}
-	route, params, allow, err := s.router.match(c.method, c.path)
+	route, params, allow, err := router.match(c.method, c.path)
 	c.route, c.params = route, params
 	if allow != nil {
 		c.setHeader("Allow", strings.Join(allow, ", "))

@@ -23,7 +23,25 @@ const (
 	vectorizeAPI               // Vectorize v2 and v1
 	workersAI                  // Workers AI and its OpenAI-compatible half
 	nearsideAPI                // our own, below /nearside/
+
+	// The same without an envelope, as the objects of Workers' bindings read it.
+	vectorizeBound
+	aiBound
 )
+
+// bare reports whether results stand in no envelope.
+func (f family) bare() bool { return f == vectorizeBound || f == aiBound }
+
+// api is the family whose codes f has.
+func (f family) api() family {
+	switch f {
+	case vectorizeBound:
+		return vectorizeAPI
+	case aiBound:
+		return workersAI
+	}
+	return f
+}
 
 // familyOf guesses the family of a path without a route, so that even its failure looks right.
 func familyOf(path string) family {
@@ -106,6 +124,7 @@ var reasons = map[fault.Reason]meaning{
 	reasonIndex:       {403, 10000},
 	reasonHost:        {403, 10000},
 	reasonOrigin:      {403, 10000},
+	reasonBinding:     {401, 10000},
 	reasonMalformed:   {400, 6003}, // "Invalid request headers"
 	reasonHeadTooLong: {431, 6003},
 	reasonHeadSlow:    {408, 6003},
@@ -190,7 +209,7 @@ var reasons = map[fault.Reason]meaning{
 func (f family) answer(e *fault.Error) (status, code int, message string) {
 	m, known := reasons[e.Reason]
 	if !known || e.Reason == "" {
-		m, known = kinds[f][e.Kind]
+		m, known = kinds[f.api()][e.Kind]
 	}
 	if !known {
 		m = kinds[platformAPI][e.Kind]

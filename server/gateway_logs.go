@@ -202,17 +202,26 @@ func (s *Server) gatewayObject(g gateway.Gateway) gatewayObject {
 // showGatewayURL answers GET …/ai-gateway/gateways/{gateway}/url/{provider} with the
 // base URL for the provider; universal is that of the universal form.
 func showGatewayURL(s *Server, c *call) error {
+	base, err := s.gatewayURL(c, string(c.fiber.Request().Header.Host()))
+	if err != nil {
+		return err
+	}
+	return c.reply(base)
+}
+
+// gatewayURL is the base URL for the gateway and the provider of a call, on a host.
+func (s *Server) gatewayURL(c *call, host string) (string, error) {
 	scheme := "http"
 	if s.config.TLSCert != "" {
 		scheme = "https"
 	}
-	base := scheme + "://" + string(c.fiber.Request().Header.Host()) + "/v1/" + c.account + "/" + url.PathEscape(gateway.Name(c.param("gateway")))
+	base := scheme + "://" + host + "/v1/" + c.account + "/" + url.PathEscape(gateway.Name(c.param("gateway")))
 	switch provider := c.param("provider"); provider {
 	case "universal":
+		return base, nil
 	case workersAIProvider, compatProvider:
-		base += "/" + provider
+		return base + "/" + provider, nil
 	default:
-		return notBuilt("the provider %s is not served; nearside serves workers-ai and compat", quoteShort(provider))
+		return "", notBuilt("the provider %s is not served; nearside serves workers-ai and compat", quoteShort(provider))
 	}
-	return c.reply(base)
 }

@@ -58,6 +58,9 @@ func (c *call) replyAppended(size int, result func(to []byte) []byte) error {
 // success makes the envelope of a success.
 func (c *call) success(size int, result func(to []byte) []byte) []byte {
 	messages := c.messages()
+	if c.family().bare() {
+		return result(make([]byte, 0, size))
+	}
 	return envelope(make([]byte, 0, size+len(messages)+envelopeBytes), c.family(), true, noItems, messages, result)
 }
 
@@ -192,6 +195,11 @@ func (c *call) fail(err error) {
 	if status == 401 {
 		c.setHeader("WWW-Authenticate", "Bearer")
 	}
+	if body := c.family().boundFailure(c, status, code, message); body != nil {
+		c.warn()
+		c.write(status, typeJSON, body)
+		return
+	}
 	errs, encoding := encode([]remark{{Code: code, Message: message}})
 	if encoding != nil {
 		errs = noItems
@@ -221,8 +229,11 @@ func (c *call) diagnose(err error) *fault.Error {
 }
 
 func (c *call) family() family {
-	if c.route != nil {
+	switch {
+	case c.route != nil:
 		return c.route.Family
+	case c.binding != "":
+		return bindingFamily(c.binding)
 	}
 	return familyOf(c.path)
 }

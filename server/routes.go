@@ -40,6 +40,11 @@ var routes = []Route{
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/keys", Handle: listKeys, Scope: admin, Family: nearsideAPI},
 	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/keys/{key}", Handle: revokeKey, Scope: admin, Family: nearsideAPI},
 
+	// Workers projects, whose bindings are answered.
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/projects", Handle: createProject, Scope: admin, Family: nearsideAPI, BodyLimit: maxSmall, ContentTypes: jsonOnly},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/projects", Handle: listProjects, Scope: admin, Family: nearsideAPI},
+	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/projects/{project}", Handle: deleteProject, Scope: admin, Family: nearsideAPI},
+
 	// Vectorize.
 	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes", Handle: createIndex, Scope: admin, Family: vectorizeAPI, BodyLimit: maxSmall},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes", Handle: listIndexes, Scope: read, Family: vectorizeAPI},

@@ -53,6 +53,7 @@ import (
 // Parts is the domain that a Server speaks for.
 type Parts struct {
 	Keys      Keys               // who may call
+	Projects  Projects           // whose bindings are answered; nil: nobody's
 	Vectorize *vectorize.Service // the indexes
 	Models    *llm.Router        // what turns texts into vectors
 	Texts     *rag.Service       // texts by their meaning
@@ -67,16 +68,17 @@ type Parts struct {
 
 // Server answers Cloudflare's API on one address.
 type Server struct {
-	config  Config
-	exposed bool // other machines can reach the address
-	parts   Parts
-	log     *slog.Logger
-	app     *fiber.App
-	router  *router
-	gate    *gate
-	cache   *gateway.Cache[outcome]
-	metrics *metrics
-	watch   watch
+	config   Config
+	exposed  bool // other machines can reach the address
+	parts    Parts
+	log      *slog.Logger
+	app      *fiber.App
+	router   *router
+	bindings map[string]*router // by the type of the binding
+	gate     *gate
+	cache    *gateway.Cache[outcome]
+	metrics  *metrics
+	watch    watch
 
 	// base is the parent of every call's context; giveUp ends it.
 	base   context.Context
@@ -120,7 +122,7 @@ func listen(config Config, parts Parts, log *slog.Logger, table []Route) (*Serve
 	}
 	s := &Server{
 		config: config, exposed: config.exposed(), parts: parts, log: log,
-		router:   newRouter(table),
+		router: newRouter(table), bindings: bindingRouters(),
 		gate:     newGate(config.Work, config.Queue, config.Patience),
 		cache:    gateway.NewCache[outcome](nil),
 		listener: newListener(open, certificate, config),

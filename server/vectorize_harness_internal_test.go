@@ -79,7 +79,7 @@ func newCloudOn(t *testing.T, engine string, options disk.Options, config Config
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cloud{startWith(t, config, Parts{Vectorize: service}), clock}
+	return &cloud{startWith(t, config, Parts{Projects: entries, Vectorize: service}), clock}
 }
 
 // send sends a body of a content type; "" is JSON if there is a body.
