@@ -138,20 +138,18 @@ type word struct {
 	End   float64 `json:"end"`
 }
 
-// words puts the words of a transcript between two times into the form of the replies.
-func words(t backend.Transcript, from, to float64) []word {
-	list := []word{}
-	for _, w := range t.Words {
-		if w.Start >= from && w.Start < to {
-			list = append(list, word{w.Word, w.Start, w.End})
-		}
+// words puts the words of a transcript into the form of the replies.
+func words(t backend.Transcript) []word {
+	list := make([]word, len(t.Words))
+	for i, w := range t.Words {
+		list[i] = word{w.Word, w.Start, w.End}
 	}
 	return list
 }
 
 // transcript puts what was said into the form in which the model answers.
 func transcript(shape llm.Shape, q backend.Transcribing, t backend.Transcript) any {
-	all := words(t, 0, math.Inf(1))
+	all := words(t)
 	count := len(strings.Fields(t.Text))
 	if len(all) > 0 {
 		count = len(all) // not every script parts its words
@@ -165,7 +163,7 @@ func transcript(shape llm.Shape, q backend.Transcribing, t backend.Transcript) a
 	case llm.NovaShape:
 		return novaReply(t, all)
 	case llm.WhisperLargeShape:
-		return whisperLarge{whisperInfo{cmp.Or(q.Language, t.Language), seconds(t.Duration), seconds(t.Duration)}, t.Text, count, whisperSegments(t), llm.Captions(t)}
+		return whisperLarge{whisperInfo{cmp.Or(q.Language, t.Language), seconds(t.Duration), seconds(t.Duration)}, t.Text, count, whisperSegments(t, all), llm.Captions(t)}
 	}
 	return struct {
 		Text  string `json:"text"`
@@ -207,22 +205,25 @@ type whisperSegment struct {
 	Words       []word   `json:"words"`
 }
 
-// whisperSegments are those of a transcript, or all of it as one.
-func whisperSegments(t backend.Transcript) []whisperSegment {
+// whisperSegments are those of a transcript with the words that begin in each, or
+// all of it as one.
+func whisperSegments(t backend.Transcript, all []word) []whisperSegment {
 	list := []whisperSegment{}
-	for i, s := range t.Segments {
-		until := math.Inf(1)
-		if i+1 < len(t.Segments) {
-			until = t.Segments[i+1].Start
-		}
-		from := s.Start
-		if i == 0 {
-			from = 0
-		}
-		list = append(list, whisperSegment{s.Start, s.End, s.Text, s.Temperature, s.LogProb, s.Compression, s.NoSpeech, words(t, from, until)})
+	for _, s := range t.Segments {
+		list = append(list, whisperSegment{s.Start, s.End, s.Text, s.Temperature, s.LogProb, s.Compression, s.NoSpeech, []word{}})
 	}
-	if len(list) == 0 && t.Text != "" {
-		list = append(list, whisperSegment{End: seconds(t.Duration), Text: t.Text, Words: words(t, 0, math.Inf(1))})
+	if len(list) == 0 {
+		if t.Text != "" {
+			list = append(list, whisperSegment{End: seconds(t.Duration), Text: t.Text, Words: all})
+		}
+		return list
+	}
+	at := 0
+	for _, w := range all {
+		for at+1 < len(list) && w.Start >= list[at+1].Start {
+			at++
+		}
+		list[at].Words = append(list[at].Words, w)
 	}
 	return list
 }
@@ -255,17 +256,17 @@ func novaReply(t backend.Transcript, all []word) nova {
 // confidence is the probability of a token, as the segments tell it, on average
 // over the time that they take; nil if one does not tell it.
 func confidence(t backend.Transcript) *float64 {
-	sum, time := 0.0, 0.0
+	sum, length := 0.0, 0.0
 	for _, s := range t.Segments {
 		if s.LogProb == nil {
 			return nil
 		}
 		sum += min(0, *s.LogProb) * (s.End - s.Start)
-		time += s.End - s.Start
+		length += s.End - s.Start
 	}
-	if time <= 0 {
+	if length <= 0 {
 		return nil
 	}
-	sure := math.Exp(sum / time)
+	sure := math.Exp(sum / length)
 	return &sure
 }

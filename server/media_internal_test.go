@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"nearside/llm"
 	"nearside/llm/backend"
@@ -234,6 +235,44 @@ func TestMediaAreAnsweredInTheShapesOfTheirModels(t *testing.T) {
 			t.Errorf("%s: charged %s, headers %v", name, cost, a.header)
 		}
 	}
+}
+
+// Words belong to the segment that they begin in, also where their times are no order.
+func TestWordsStandInTheirSegments(t *testing.T) {
+	heard := backend.Transcript{
+		Text:     "a b c d",
+		Segments: []backend.Segment{{Start: 0.5, End: 2, Text: "a b"}, {Start: 2, End: 3}, {Start: 3, End: 4, Text: "c d"}},
+		Words:    []backend.Word{{Start: 0, End: 1, Word: "a"}, {Start: 1, End: 2.5, Word: "b"}, {Start: 3, End: 3.5, Word: "c"}, {Start: 1, End: 4, Word: "d"}},
+	}
+	var got []string
+	for _, s := range whisperSegments(heard, words(heard)) {
+		line := ""
+		for _, w := range s.Words {
+			line += w.Word
+		}
+		got = append(got, line)
+	}
+	if strings.Join(got, "|") != "ab||cd" {
+		t.Errorf("got %q", got)
+	}
+	untimed := whisperSegments(backend.Transcript{Text: "a", Duration: time.Second}, nil)
+	if len(untimed) != 1 || untimed[0].End != 1 || len(whisperSegments(backend.Transcript{}, nil)) != 0 {
+		t.Errorf("got %+v", untimed)
+	}
+}
+
+func FuzzForm(f *testing.F) {
+	f.Add([]byte("--x\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\na cat\r\n--x--\r\n"), "multipart/form-data; boundary=x")
+	f.Add([]byte("--x\r\nContent-Disposition: form-data; name=\"width\"\r\n\r\n99999999999999999999\r\n--x--\r\n"), "multipart/form-data")
+	f.Fuzz(func(t *testing.T, form []byte, kind string) {
+		parts, err := formParts(form, kind)
+		if err != nil {
+			return
+		}
+		if q, err := parts.painting(); err == nil && (q.Prompt == "" || q.Width > mostSide || q.Height > mostSide || len(q.Images) > mostInputs) {
+			t.Errorf("%+v", q)
+		}
+	})
 }
 
 func quoted(t *testing.T, s string) string {
