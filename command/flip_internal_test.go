@@ -19,6 +19,7 @@ import (
 	"nearside/catalog"
 	"nearside/embed"
 	"nearside/index"
+	"nearside/llm/gateway"
 	"nearside/llm/neuron"
 	"nearside/rag"
 	"nearside/vectorize"
@@ -142,6 +143,11 @@ func makeHouses(t *testing.T) (closed, killed map[string][]byte) {
 	if _, _, err := h.vectorize.KeepSnapshot(ctx, "local", "points", time.Unix(1_800_000_000, 0)); err != nil {
 		t.Fatal(err)
 	}
+	log := gateway.Log{ID: h.gateway.NewID(), Account: "local", Gateway: "mine", Created: time.Now(), Model: "m", Status: 200, TokensIn: 7}
+	h.gateway.Add(log)
+	if err := h.gateway.Patch(ctx, "local", "mine", log.ID, []byte(`{"feedback":1,"metadata":{"team":"a"}}`)); err != nil {
+		t.Fatal(err)
+	}
 	killed = readFiles(t, dir)
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
@@ -187,7 +193,13 @@ func answersOf(t *testing.T, files map[string][]byte) (answers string, err error
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	a := asking{ctx: ctx, house: h}
-	return a.everything()
+	if _, err = a.everything(); err == nil {
+		var logs []gateway.Log
+		if logs, _, err = h.gateway.List(ctx, gateway.Query{Account: "local", Gateway: "mine", Limit: 10}); len(logs) > 0 {
+			err = a.note(logs, err)
+		}
+	}
+	return a.text.String(), err
 }
 
 // asking collects the answers of a house.

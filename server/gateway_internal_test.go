@@ -82,40 +82,48 @@ func TestWithoutAGatewayNothingOfOneIsTold(t *testing.T) {
 }
 
 func TestACachedAnswerIsTheSameAndCostsNothingAndSaysSo(t *testing.T) {
-	for name, c := range chargeTests {
-		if c.free || strings.Contains(name, "nearside") || strings.Contains(name, "{gateway}") && !strings.Contains(name, "...") {
-			continue // not a call to a model, or one of several
+	everyCharge(t, false, func(t *testing.T, c chargeTest, h *harness, s servers, parts Parts) {
+		if strings.Contains(c.path, "/nearside/") {
+			return // it has vectors for itself, and goes through no gateway
 		}
-		t.Run(name, func(t *testing.T) {
-			h, s, parts := modelled(t, Config{})
-			first := h.call(c.path, c.body, cached...)
-			first.want(t, 200, 0)
-			paid := charged(t, parts)
-			s.ollama.Down()
-			s.openai.Down()
-			second := h.call(c.path, c.body, cached...)
-			second.want(t, 200, 0)
-			if first.cacheStatus() != "MISS" || second.cacheStatus() != "HIT" || first.header.Get("cf-aig-step") != "0" {
-				t.Errorf("first %s, then %s", first.cacheStatus(), second.cacheStatus())
+		first := h.call(c.path, c.body, cached...)
+		first.want(t, 200, 0)
+		paid := charged(t, parts)
+		s.ollama.Down()
+		s.openai.Down()
+		second := h.call(c.path, c.body, cached...)
+		second.want(t, 200, 0)
+		if first.cacheStatus() != "MISS" || second.cacheStatus() != "HIT" || first.header.Get("cf-aig-step") != second.header.Get("cf-aig-step") {
+			t.Errorf("first %s, then %s", first.cacheStatus(), second.cacheStatus())
+		}
+		if second.header.Get("cf-ai-neurons") != "0.000000" || charged(t, parts) != paid || paid == 0 || toldOf(t, first, second) != paid {
+			t.Errorf("told %q and %q, charged %s, then %s", first.header.Get("cf-ai-neurons"), second.header.Get("cf-ai-neurons"), paid, charged(t, parts))
+		}
+		if free := toldInBody.ReplaceAllString(first.body, `"neurons":0.000000`); second.body != free {
+			t.Errorf("got %.500s\nwant %.500s", second.body, free)
+		}
+		for _, header := range []string{"nearside-model", "nearside-backend", "Content-Type"} {
+			if first.header.Get(header) != second.header.Get(header) {
+				t.Errorf("%s: %q, then %q", header, first.header.Get(header), second.header.Get(header))
 			}
-			if second.header.Get("cf-ai-neurons") != "0.000000" || charged(t, parts) != paid || paid == 0 || toldOf(t, first, second) != paid {
-				t.Errorf("told %q and %q, charged %s, then %s", first.header.Get("cf-ai-neurons"), second.header.Get("cf-ai-neurons"), paid, charged(t, parts))
-			}
-			if told := toldInBody.FindStringSubmatch(second.body); told != nil && !sameNumber(told[1], "0.0") {
-				t.Errorf("the body of a hit says that it costs %s", told[1])
-			}
-			if free := toldInBody.ReplaceAllString(first.body, `"neurons":0.000000`); second.body != free {
-				t.Errorf("got %s\nwant %s", second.body, free)
-			}
-			for _, header := range []string{"nearside-model", "nearside-backend", "Content-Type"} {
-				if first.header.Get(header) != second.header.Get(header) {
-					t.Errorf("%s: %q, then %q", header, first.header.Get(header), second.header.Get(header))
-				}
-			}
-			if calls, fromCache := counted(t, parts); calls != 1 || fromCache != 1 {
-				t.Errorf("%d calls, %d from the cache", calls, fromCache)
-			}
-		})
+		}
+		if calls, fromCache := counted(t, parts); calls != 1 || fromCache != 1 {
+			t.Errorf("%d calls, %d from the cache", calls, fromCache)
+		}
+	})
+}
+
+// What stands beside a file, in the query, is part of the input.
+func TestFilesAreCachedWithWhatStandsBesideThem(t *testing.T) {
+	h, _, _ := medial(t, Config{})
+	for _, test := range []struct{ query, body, kind, want string }{
+		{"", "ID3 one", "audio/mpeg", "MISS"}, {"", "ID3 one", "audio/mpeg", "HIT"}, {"", "ID3 two", "audio/mpeg", "MISS"},
+		{"?language=de", "ID3 one", "audio/mpeg", "MISS"}, {"?language=de", "ID3 one", "audio/mpeg", "HIT"}, {"", "ID3 one", "audio/wav", "MISS"},
+	} {
+		a := h.do("POST", home+"/ai/run/"+nova3+test.query, strings.NewReader(test.body), append(cached, "Content-Type: "+test.kind)...)
+		if a.status != 200 || a.cacheStatus() != test.want {
+			t.Errorf("%+v: %d, %s %.200s", test, a.status, a.cacheStatus(), a.body)
+		}
 	}
 }
 
@@ -250,155 +258,6 @@ func TestAnAnswerThatDoesNotBeginInTimeIsGivenUp(t *testing.T) {
 			t.Errorf("%d reservations are left", parts.Ledger.Reservations())
 		}
 	}
-}
-
-func TestALogTellsOfACallAndNothingOfWhatWasSaid(t *testing.T) {
-	h, _, parts := modelled(t, Config{})
-	body := `{"prompt":"SECRET-PROMPT","options":{"gateway":{"id":"mine","metadata":{"user":"u1","deep":{"x":1}},"eventId":"event-7"}}}`
-	a := h.call(runs, body)
-	log := h.logOf(a)
-	if log.Model != llama || log.Task != "Text Generation" || log.Provider != "workers-ai" || log.Path != "run" || !log.Success || log.Status != 200 || log.Cached ||
-		log.TokensIn == 0 || log.TokensOut == 0 || log.Cost != float64(charged(t, parts).Price())/1e12 || string(log.Metadata) != `{"user":"u1"}` || log.EventID != "event-7" ||
-		log.RequestSize != len(body) || log.ResponseSize == 0 || log.RequestType != "application/json" {
-		t.Errorf("%+v", log)
-	}
-	if a.header.Get("cf-aig-event-id") != "event-7" {
-		t.Errorf("event %q", a.header.Get("cf-aig-event-id"))
-	}
-	stream := h.call(runs, `{"prompt":"SECRET-PROMPT","stream":true,"options":{"gateway":{"id":"mine"}}}`)
-	until(t, "the log of the stream", func() bool {
-		return h.do("GET", logsOf+"/"+stream.header.Get("cf-aig-log-id"), nil).status == 200
-	})
-	if log := h.logOf(stream); log.TokensOut == 0 || log.Cost == 0 || log.ResponseType != "text/event-stream" {
-		t.Errorf("of the stream: %+v", log)
-	}
-	quiet := h.call(runs, `{"prompt":"x","options":{"gateway":{"id":"mine","collectLog":false}}}`)
-	if quiet.header.Get("cf-aig-log-id") != "" || quiet.cacheStatus() == "" {
-		t.Errorf("a call that must not be logged: %v", quiet.header)
-	}
-	list := h.do("GET", logsOf, nil)
-	list.want(t, 200, 0, `"total_count":2`, `"request_head_complete":false`)
-	for _, said := range []string{"SECRET-PROMPT", "The sky is blue"} {
-		if strings.Contains(list.body, said) || strings.Contains(h.log.String(), said) {
-			t.Errorf("%q is in a log", said)
-		}
-	}
-}
-
-func TestLogsAreGivenFeedback(t *testing.T) {
-	h, _, _ := modelled(t, Config{})
-	id := h.call(runs, oddly).header.Get("cf-aig-log-id")
-	patch := func(path, body string) answer { return h.do("PATCH", path, strings.NewReader(body)) }
-	patch(logsOf+"/"+id, `{"feedback":-1,"score":87,"metadata":{"team":"x","n":1}}`).want(t, 200, 0, `"result":{}`)
-	h.do("GET", logsOf+"/"+id, nil).want(t, 200, 0, `"metadata":{"n":1,"team":"x"}`, `"feedback":-1`, `"score":87`)
-	h.do("GET", logsOf+"?feedback=-1&success=true&model="+llama+"&order_by_direction=asc", nil).want(t, 200, 0, `"total_count":1`)
-	h.do("GET", logsOf+"?feedback=1", nil).want(t, 200, 0, `"total_count":0`, `"result":[]`)
-	h.do("GET", logsOf+"?page=2", nil).want(t, 200, 0, `"result":[]`)
-	for _, body := range []string{``, `[]`, `{"feedback":9}`, `{"metadata":{"a":[]}}`, strings.Repeat(`{"a":`, 200), "{\"metadata\":{\"a\":\"\xff\"}}"} {
-		if a := patch(logsOf+"/"+id, body); a.status != 400 {
-			t.Errorf("%.40s: %d", body, a.status)
-		}
-	}
-	for _, path := range []string{logsOf + "/01AAAAAAAAAAAAAAAAAAAAAAAA", strings.Replace(logsOf, "mine", "yours", 1) + "/" + id, strings.Replace(logsOf, "local", "other", 1) + "/" + id} {
-		h.do("GET", path, nil).want(t, 404, 10404)
-		patch(path, `{"score":1}`).want(t, 404, 10404)
-	}
-	for _, query := range []string{"?filters[0][key]=cost", "?search=x", "?order_by=cost", "?success=maybe", "?per_page=51", "?page=0", "?start_date=2026-01-01"} {
-		if a := h.do("GET", logsOf+query, nil); a.status != 400 {
-			t.Errorf("%s: %d %s", query, a.status, a.body)
-		}
-	}
-}
-
-func TestGatewaysAreThoseThatWereUsed(t *testing.T) {
-	h, _, _ := modelled(t, Config{})
-	list := home + "/ai-gateway/gateways"
-	h.do("GET", list, nil).want(t, 200, 0, `"result":[]`)
-	h.call(runs, oddly)
-	h.call("/v1/local/a%20b/workers-ai/"+llama, `{"prompt":"x"}`).want(t, 200, 0)
-	h.do("GET", list, nil).want(t, 200, 0, `"id":"a b"`, `"id":"mine"`, `"total_count":2`)
-	h.do("GET", list+"/mine", nil).want(t, 200, 0, `"id":"mine"`, `"cache_ttl":null`)
-	h.do("GET", list+"/none", nil).want(t, 404, 10404, "need not be made")
-	for provider, want := range map[string]string{"workers-ai": "/workers-ai", "compat": "/compat", "universal": ""} {
-		h.do("GET", list+"/mine/url/"+provider, nil).want(t, 200, 0, `"result":"`+h.url()+"/v1/local/mine"+want+`"`)
-	}
-	h.do("GET", list+"/mine/url/openai", nil).want(t, 501, 10501, "workers-ai and compat")
-	for _, rest := range []string{"/mine/datasets", "/mine/evaluations", "/mine/provider_configs", "/mine/logs/x/request", "/mine/routes"} {
-		h.do("GET", list+rest, nil).want(t, 501, 10501, "AI Gateway beyond gateways")
-	}
-}
-
-func TestStepsAreTakenUntilOneSucceeds(t *testing.T) {
-	h, s, parts := modelled(t, Config{})
-	workers := func(endpoint, query string) string {
-		return `{"provider":"workers-ai","endpoint":"` + endpoint + `","headers":{"Authorization":"Bearer x","Content-Type":"application/json"},"query":` + query + `}`
-	}
-	other := `{"provider":"openai","endpoint":"chat/completions","headers":{},"query":{"model":"gpt-4o"}}`
-	chat := `{"model":"` + gptOSS + `",` + hello + `}`
-	for _, test := range []struct{ name, body, step, fragment string }{
-		{"a model", `[` + workers(llama, `{"prompt":"x"}`) + `]`, "0", `"result":{"response":"The sky is blue."`},
-		{"its path", `[` + workers("run/"+llama, `{"prompt":"x"}`) + `]`, "0", `"success":true`},
-		{"not in a list", workers(llama, `{"prompt":"x"}`), "0", `"success":true`},
-		{"OpenAI's API", `[` + workers("v1/chat/completions", chat) + `]`, "0", `"object":"chat.completion"`},
-		{"compat", `[{"provider":"compat","endpoint":"chat/completions","query":` + strings.Replace(chat, "@cf", "workers-ai/@cf", 1) + `}]`, "0", `"object":"chat.completion"`},
-		{"vectors", `[` + workers("v1/embeddings", embeds) + `]`, "0", `"object":"list"`},
-		{"another provider first", `[` + other + `,` + workers(llama, `{"prompt":"x"}`) + `]`, "1", `step 0, \"openai\", failed: the provider \"openai\" is not served`},
-		{"an unknown model and a bad input first", `[` + workers("@cf/no/model", `{"prompt":"x"}`) + `,` + workers(llama, `{"prompt":7}`) + `,` + workers(llama, `{"prompt":"x"}`) + `]`, "2", "No such model @cf/no/model"},
-	} {
-		a := h.call("/v1/local/mine", test.body)
-		a.want(t, 200, 0, test.fragment)
-		if a.header.Get("cf-aig-step") != test.step || len(a.header.Get("cf-aig-log-id")) != 26 {
-			t.Errorf("%s: step %q, log %q", test.name, a.header.Get("cf-aig-step"), a.header.Get("cf-aig-log-id"))
-		}
-	}
-	// A model that breaks off in the middle is paid for as far as it came; then the next.
-	for _, stream := range []bool{false, true} {
-		before := charged(t, parts)
-		s.ollama.LieTimes(backendtest.CloseMidway, 1)
-		second := workers(llama, fmt.Sprintf(`{"prompt":"y","stream":%t}`, stream))
-		a := h.call("/v1/local/mine", `[`+workers(llama, `{"prompt":"broken"}`)+`,`+second+`]`)
-		a.want(t, 200, 0)
-		if spent := charged(t, parts) - before; toldOf(t, a) != spent || a.header.Get("cf-aig-step") != "1" || spent == 0 {
-			t.Errorf("told %s at step %s, charged %s", toldOf(t, a), a.header.Get("cf-aig-step"), spent)
-		}
-	}
-	h.call("/v1/local/mine", `[`+other+`,`+workers("@cf/no/model", `{}`)+`]`).want(t, 400, 5007, "step 0")
-	h.call("/v1/local/mine", `[`+other+`]`).want(t, 501, 10501, "nearside serves workers-ai")
-	h.call("/v1/local/mine", `[`+workers(llama, `{"prompt":"x","dry_run":true}`)+`]`).want(t, 200, 0, `"dry_run":true`)
-	for _, body := range []string{`[]`, `{}`, `[{}]`, `[7]`, `"x"`, `[{"provider":"workers-ai"}]`, `[` + strings.TrimSuffix(strings.Repeat(other+",", 11), ",") + `]`, chat} {
-		if a := h.call("/v1/local/mine", body); a.status != 400 {
-			t.Errorf("%.60s: %d", body, a.status)
-		}
-	}
-	if s := result[[]gatewayLog](t, h.do("GET", logsOf+"?success=false&provider=openai", nil)); len(s) == 0 || s[0].Status != 501 || s[0].Path != "chat/completions" {
-		t.Errorf("steps of another provider are logged as %+v", s)
-	}
-}
-
-// What is asked of one step goes before what is asked of all.
-func TestAStepMayAskForSomethingOfItsOwn(t *testing.T) {
-	h, _, _ := modelled(t, Config{})
-	body := func(headers string) string {
-		return `[{"provider":"workers-ai","endpoint":"` + llama + `","headers":` + headers + `,"query":{"prompt":"x"}}]`
-	}
-	for _, test := range []struct{ headers, want string }{
-		{`{}`, "MISS"}, {`{}`, "HIT"}, {`{"CF-AIG-Cache-TTL":0}`, "BYPASS"}, {`{"cf-aig-skip-cache":true}`, "BYPASS"}, {`{"cf-aig-metadata":{"a":1}}`, "HIT"}, {`{"cf-aig-cache-ttl":"60"}`, "HIT"},
-	} {
-		if a := h.call("/v1/local/mine", body(test.headers), "cf-aig-cache-ttl: 3600"); a.cacheStatus() != test.want {
-			t.Errorf("%s: %d, %s, want %s", test.headers, a.status, a.cacheStatus(), test.want)
-		}
-	}
-}
-
-func TestTheRestOfOpenAIsAPIIsNoGateway(t *testing.T) {
-	h, _, _ := modelled(t, Config{})
-	for _, path := range []string{"/v1/audio/speech", "/v1/images/generations", "/v1/fine_tuning/jobs", "/v1/audio/workers-ai/x"} {
-		h.call(path, `{"model":"x"}`).want(t, 501, 10501, "OpenAI-compatible API beyond")
-	}
-	h.call("/v1/chat/completions", completions+`}`).want(t, 200, 0, `"object":"chat.completion"`)
-	h.call("/v1/local/mine/openai/chat/completions", `{}`).want(t, 501, 10501, "other providers than workers-ai and compat")
-	h.call("/v1/local/mine/compat/images", `{}`).want(t, 501, 10501, "no endpoint")
-	h.call("/v1/models/mine", `[]`).want(t, 405, 7001)
 }
 
 func TestGatewaysAskForKeysAsEverythingDoes(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nearside/disk"
+	"nearside/fault"
 	"nearside/llm/neuron"
 )
 
@@ -114,6 +115,9 @@ func OpenLogs(dir *disk.Dir, o LogOptions) (*Logs, error) {
 		o.Keep = keptLogs
 	}
 	db, err := dir.OpenDB(fileName, schema)
+	if fault.Is(err, fault.Corrupt) {
+		return nil, fmt.Errorf("the logs of AI gateways are damaged; to go on without them, move away the files whose names begin with %s: %w", dir.Path(fileName), err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -408,4 +408,14 @@ func TestAnExaminationFindsLogsThatAreDamagedAndMissesNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	examine(dir, 1)
+	logs, err := gateway.OpenLogs(dir, gateway.LogOptions{})
+	if err == nil {
+		_, _, err = logs.List(t.Context(), gateway.Query{Account: "local", Gateway: "mine", Limit: 9})
+		if err := logs.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if !fault.Is(err, fault.Corrupt) || !strings.Contains(err.Error(), "gateway.db") {
+		t.Errorf("damaged logs are opened and read: %v", err)
+	}
 }

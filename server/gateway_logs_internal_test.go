@@ -1,0 +1,82 @@
+package server
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestALogTellsOfACallAndNothingOfWhatWasSaid(t *testing.T) {
+	h, _, parts := modelled(t, Config{})
+	body := `{"prompt":"SECRET-PROMPT","options":{"gateway":{"id":"mine","metadata":{"user":"u1","deep":{"x":1}},"eventId":"event-7"}}}`
+	a := h.call(runs, body)
+	log := h.logOf(a)
+	if log.Model != llama || log.Task != "Text Generation" || log.Provider != "workers-ai" || log.Path != "run" || !log.Success || log.Status != 200 || log.Cached ||
+		log.TokensIn == 0 || log.TokensOut == 0 || log.Cost != float64(charged(t, parts).Price())/1e12 || string(log.Metadata) != `{"user":"u1"}` || log.EventID != "event-7" ||
+		log.RequestSize != len(body) || log.ResponseSize == 0 || log.RequestType != "application/json" {
+		t.Errorf("%+v", log)
+	}
+	if a.header.Get("cf-aig-event-id") != "event-7" {
+		t.Errorf("event %q", a.header.Get("cf-aig-event-id"))
+	}
+	stream := h.call(runs, `{"prompt":"SECRET-PROMPT","stream":true,"options":{"gateway":{"id":"mine"}}}`)
+	until(t, "the log of the stream", func() bool {
+		return h.do("GET", logsOf+"/"+stream.header.Get("cf-aig-log-id"), nil).status == 200
+	})
+	if log := h.logOf(stream); log.TokensOut == 0 || log.Cost == 0 || log.ResponseType != "text/event-stream" {
+		t.Errorf("of the stream: %+v", log)
+	}
+	quiet := h.call(runs, `{"prompt":"x","options":{"gateway":{"id":"mine","collectLog":false}}}`)
+	if quiet.header.Get("cf-aig-log-id") != "" || quiet.cacheStatus() == "" {
+		t.Errorf("a call that must not be logged: %v", quiet.header)
+	}
+	list := h.do("GET", logsOf, nil)
+	list.want(t, 200, 0, `"total_count":2`, `"request_head_complete":false`)
+	for _, said := range []string{"SECRET-PROMPT", "The sky is blue"} {
+		if strings.Contains(list.body, said) || strings.Contains(h.log.String(), said) {
+			t.Errorf("%q is in a log", said)
+		}
+	}
+}
+
+func TestLogsAreGivenFeedback(t *testing.T) {
+	h, _, _ := modelled(t, Config{})
+	id := h.call(runs, oddly).header.Get("cf-aig-log-id")
+	patch := func(path, body string) answer { return h.do("PATCH", path, strings.NewReader(body)) }
+	patch(logsOf+"/"+id, `{"feedback":-1,"score":87,"metadata":{"team":"x","n":1}}`).want(t, 200, 0, `"result":{}`)
+	h.do("GET", logsOf+"/"+id, nil).want(t, 200, 0, `"metadata":{"n":1,"team":"x"}`, `"feedback":-1`, `"score":87`)
+	h.do("GET", logsOf+"?feedback=-1&success=true&model="+llama+"&order_by_direction=asc", nil).want(t, 200, 0, `"total_count":1`)
+	h.do("GET", logsOf+"?feedback=1", nil).want(t, 200, 0, `"total_count":0`, `"result":[]`)
+	h.do("GET", logsOf+"?page=2", nil).want(t, 200, 0, `"result":[]`)
+	for _, body := range []string{``, `[]`, `{"feedback":9}`, `{"metadata":{"a":[]}}`, strings.Repeat(`{"a":`, 200), "{\"metadata\":{\"a\":\"\xff\"}}"} {
+		if a := patch(logsOf+"/"+id, body); a.status != 400 {
+			t.Errorf("%.40s: %d", body, a.status)
+		}
+	}
+	for _, path := range []string{logsOf + "/01AAAAAAAAAAAAAAAAAAAAAAAA", strings.Replace(logsOf, "mine", "yours", 1) + "/" + id, strings.Replace(logsOf, "local", "other", 1) + "/" + id} {
+		h.do("GET", path, nil).want(t, 404, 10404)
+		patch(path, `{"score":1}`).want(t, 404, 10404)
+	}
+	for _, query := range []string{"?filters[0][key]=cost", "?search=x", "?order_by=cost", "?success=maybe", "?per_page=51", "?page=0", "?start_date=2026-01-01"} {
+		if a := h.do("GET", logsOf+query, nil); a.status != 400 {
+			t.Errorf("%s: %d %s", query, a.status, a.body)
+		}
+	}
+}
+
+func TestGatewaysAreThoseThatWereUsed(t *testing.T) {
+	h, _, _ := modelled(t, Config{})
+	list := home + "/ai-gateway/gateways"
+	h.do("GET", list, nil).want(t, 200, 0, `"result":[]`)
+	h.call(runs, oddly)
+	h.call("/v1/local/a%20b/workers-ai/"+llama, `{"prompt":"x"}`).want(t, 200, 0)
+	h.do("GET", list, nil).want(t, 200, 0, `"id":"a b"`, `"id":"mine"`, `"total_count":2`)
+	h.do("GET", list+"/mine", nil).want(t, 200, 0, `"id":"mine"`, `"cache_ttl":null`)
+	h.do("GET", list+"/none", nil).want(t, 404, 10404, "need not be made")
+	for provider, want := range map[string]string{"workers-ai": "/workers-ai", "compat": "/compat", "universal": ""} {
+		h.do("GET", list+"/mine/url/"+provider, nil).want(t, 200, 0, `"result":"`+h.url()+"/v1/local/mine"+want+`"`)
+	}
+	h.do("GET", list+"/mine/url/openai", nil).want(t, 501, 10501, "workers-ai and compat")
+	for _, rest := range []string{"/mine/datasets", "/mine/evaluations", "/mine/provider_configs", "/mine/logs/x/request", "/mine/routes"} {
+		h.do("GET", list+rest, nil).want(t, 501, 10501, "AI Gateway beyond gateways")
+	}
+}
