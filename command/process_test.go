@@ -20,12 +20,16 @@ import (
 
 var long = flag.Bool("long", false, "run the slow sweeps: crashes, real clients")
 
+// built is the directory of the program that the tests run, once one has asked for it.
+var built string
+
 // buildOnce builds the program for all tests that run it as a process.
 var buildOnce = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "nearside-test")
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	path := filepath.Join(dir, "nearside")
 	out, err := exec.Command("go", "build", "-o", path, "nearside").CombinedOutput()
 	if err != nil {
@@ -36,8 +40,8 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := buildOnce(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
+	if built != "" {
+		_ = os.RemoveAll(built)
 	}
 	os.Exit(code)
 }
