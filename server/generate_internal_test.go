@@ -298,16 +298,17 @@ func until(t *testing.T, what string, met func() bool) {
 func TestEachModelCallsToolsInItsOwnForm(t *testing.T) {
 	calls := backendtest.Answer{Tools: []chat.ToolCall{{Name: "weather", Arguments: json.RawMessage(`{"city":"Oslo"}`)}}}
 	body := `{"messages":[{"role":"user","content":"weather?"}],"tools":[{"name":"weather","parameters":{"type":"object"}}]`
-	for model, want := range map[string]string{
-		llama: `"tool_calls":[{"name":"weather","arguments":{"city":"Oslo"}}]`,
-		"@cf/meta/llama-4-scout-17b-16e-instruct": `","type":"function","function":{"name":"weather","arguments":{"city":"Oslo"}}}]`,
-		gptOSS: `","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Oslo\"}"}}]`,
+	const nested, text = `","type":"function","function":{"name":"weather","arguments":{"city":"Oslo"}}}]`, `","type":"function","function":{"name":"weather","arguments":"{\"city\":\"Oslo\"}"}}]`
+	for model, want := range map[string]struct{ whole, streamed string }{
+		llama: {`"tool_calls":[{"name":"weather","arguments":{"city":"Oslo"}}]`, `"tool_calls":[{"index":0,"name":"weather","arguments":{"city":"Oslo"}}]`},
+		"@cf/meta/llama-4-scout-17b-16e-instruct": {nested, nested},
+		gptOSS: {text, text},
 	} {
 		h, s, _ := modelled(t, Config{})
 		s.ollama.Add(backendtest.Model{Name: "llama4"})
 		s.ollama.Answer(calls)
-		h.post(home+"/ai/run/"+model, body+`}`).want(t, 200, 0, want)
-		h.post(home+"/ai/run/"+model, body+`,"stream":true}`).want(t, 200, 0, want)
+		h.post(home+"/ai/run/"+model, body+`}`).want(t, 200, 0, want.whole)
+		h.post(home+"/ai/run/"+model, body+`,"stream":true}`).want(t, 200, 0, want.streamed)
 	}
 }
 
