@@ -1,8 +1,15 @@
 package server
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
+
+	"nearside/fault"
+	"nearside/llm"
+	"nearside/llm/gateway"
+	"nearside/llm/neuron"
 )
 
 func TestALogTellsOfACallAndNothingOfWhatWasSaid(t *testing.T) {
@@ -78,5 +85,32 @@ func TestGatewaysAreThoseThatWereUsed(t *testing.T) {
 	h.do("GET", list+"/mine/url/openai", nil).want(t, 501, 10501, "workers-ai and compat")
 	for _, rest := range []string{"/mine/datasets", "/mine/evaluations", "/mine/provider_configs", "/mine/logs/x/request", "/mine/routes"} {
 		h.do("GET", list+rest, nil).want(t, 501, 10501, "AI Gateway beyond gateways")
+	}
+}
+
+// No backend is known that charges for a stream before it begins; if one did, it
+// would be told by the stream's end and by the log.
+func TestWhatAttemptsBeforeAStreamCostIsToldAndLogged(t *testing.T) {
+	parts := domain(t)
+	h := startWith(t, Config{}, parts)
+	attempts := 0
+	var o gateway.Options
+	o.Object([]byte(`{"id":"mine","retries":{"maxAttempts":2}}`))
+	e := errand{call: llm.Call{Payer: neuron.Payer{Account: "local"}, Model: llama}, kind: typeJSON, do: func(context.Context) (outcome, error) {
+		if attempts++; attempts == 1 {
+			return failed(llm.Generated{Neurons: 5}, fault.New(fault.Busy, "busy"))
+		}
+		return outcome{kind: typeSSE, stream: func(*call, *flow, neuron.Micro) (llm.Generated, error) { return llm.Generated{Neurons: 7}, nil }}, nil
+	}}
+	way := transit{server: h.server, errand: e, options: o, provider: workersAIProvider, pause: func(context.Context, time.Duration) error { return nil }}
+	out, err := way.run(t.Context())
+	if err != nil || out.earlier != 5 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if _, err := out.stream(nil, nil, out.earlier); err != nil {
+		t.Fatal(err)
+	}
+	if log, err := parts.Gateway.Get(t.Context(), "local", "mine", out.crossing.log); err != nil || log.Neurons != 12 {
+		t.Errorf("logged %+v, %v", log, err)
 	}
 }
