@@ -29,6 +29,16 @@ type finetuneObject struct {
 	Modified    time.Time `json:"modified_at"`
 }
 
+// assetObject is a file of a fine-tune on the wire.
+type assetObject struct {
+	ID       string    `json:"id"`
+	Finetune string    `json:"finetune_id"`
+	Name     string    `json:"file_name"`
+	Bucket   string    `json:"bucket_name"` // the folder of the data directory
+	Created  time.Time `json:"created_at"`
+	Modified time.Time `json:"modified_at"`
+}
+
 func newFinetuneObject(f finetune.Finetune) finetuneObject {
 	return finetuneObject{f.ID, f.Model, f.Name, f.Description, f.Public, f.Created, f.Modified}
 }
@@ -116,10 +126,11 @@ func uploadFinetune(s *Server, c *call) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := upload.Keep(c, name); err != nil {
+	kept, err := upload.Keep(c, name)
+	if err != nil {
 		return err
 	}
-	return c.reply(struct{}{})
+	return c.reply(assetObject{kept.ID, kept.Finetune, kept.Name, "finetunes", kept.Kept, kept.Kept})
 }
 
 // finetuneForm reads the form of an upload. If reading the body failed, that is the error.

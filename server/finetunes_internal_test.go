@@ -56,7 +56,7 @@ func TestAFinetuneIsStoredListedAndRefusedOnUse(t *testing.T) {
 		return h.post(home+"/ai/run/"+model, `{"prompt":"hello","lora":"`+lora+`"}`)
 	}
 	use(loraModel, "mine").want(t, 400, 3039, "lacks its file adapter_config.json")
-	h.form(tunes+"/mine/finetune-assets", "file_name", "adapter_config.json", "file:blob", `{"r":8}`).want(t, 200, 0, `"result":{}`)
+	h.form(tunes+"/mine/finetune-assets", "file_name", "adapter_config.json", "file:blob", `{"r":8}`).want(t, 200, 0, `"finetune_id":"`+made.ID+`","file_name":"adapter_config.json","bucket_name":"finetunes","created_at":"`)
 	use(loraModel, made.ID).want(t, 400, 3039, "lacks its file adapter_model.safetensors")
 	h.form(tunes+"/"+made.ID+"/finetune-assets/", "file:adapter_model.safetensors", tinyAdapter()).want(t, 200, 0)
 	use(loraModel, "mine").want(t, 405, 5005, "no backend of nearside runs adapters")

@@ -61,7 +61,8 @@ func upload(ctx context.Context, s *finetune.Store, account, to, name string, fi
 	if err := u.Receive(file); err != nil {
 		return err
 	}
-	return u.Keep(ctx, name)
+	_, err = u.Keep(ctx, name)
+	return err
 }
 
 const config = `{"peft_type":"LORA","r":8,"lora_alpha":16,"target_modules":["q_proj","v_proj"],"model_type":"mistral"}`
@@ -195,7 +196,7 @@ func TestARemovedFinetuneLeavesNothing(t *testing.T) {
 	if err := s.Remove(t.Context(), "alice", made.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := late.Keep(t.Context(), finetune.WeightsFile); reason(err) != finetune.ReasonUnknown {
+	if _, err := late.Keep(t.Context(), finetune.WeightsFile); reason(err) != finetune.ReasonUnknown {
 		t.Errorf("an upload to what is removed meanwhile: %v", err)
 	}
 	if err := late.Discard(); err != nil {

@@ -25,6 +25,14 @@ type Upload struct {
 	sum   []byte
 }
 
+// Asset is a file of a fine-tune.
+type Asset struct {
+	ID       string
+	Finetune string // its id
+	Name     string
+	Kept     time.Time
+}
+
 // Begin prepares for a file of an account's fine-tune.
 func (s *Store) Begin(ctx context.Context, account, idOrName string) (*Upload, error) {
 	u := &Upload{store: s}
@@ -82,13 +90,14 @@ func (r *reader) Read(p []byte) (int, error) {
 
 // Keep files what was received under one of the two names, if it can be what the
 // name says. A file is sent once: a fine-tune that was used does not change.
-func (u *Upload) Keep(ctx context.Context, name string) error {
+func (u *Upload) Keep(ctx context.Context, name string) (Asset, error) {
 	if u.file == "" {
-		return fault.For(ReasonAsset, "no file was sent")
+		return Asset{}, fault.For(ReasonAsset, "no file was sent")
 	}
 	if err := u.inspect(name); err != nil {
-		return err
+		return Asset{}, err
 	}
+	kept := Asset{ID: u.file, Finetune: u.to.ID, Name: name, Kept: u.store.clock().UTC().Truncate(time.Microsecond)}
 	err := u.store.db.Update(ctx, func(tx *disk.Tx) error {
 		if _, err := find(tx, u.to.Account, u.to.ID, false); err != nil { // removed meanwhile
 			return err
@@ -99,12 +108,13 @@ func (u *Upload) Keep(ctx context.Context, name string) error {
 		if tx.Changes() == 0 {
 			return fault.New(fault.Conflict, "the fine-tune %q has its %s, and files are not replaced; make another fine-tune", u.to.Name, name)
 		}
-		return tx.Exec(`UPDATE finetunes SET modified = ? WHERE id = ?`, u.store.clock().UTC().Truncate(time.Microsecond).UnixMicro(), u.to.ID)
+		return tx.Exec(`UPDATE finetunes SET modified = ? WHERE id = ?`, kept.Kept.UnixMicro(), u.to.ID)
 	}, nil)
-	if err == nil {
-		u.file = ""
+	if err != nil {
+		return Asset{}, err
 	}
-	return err
+	u.file = ""
+	return kept, nil
 }
 
 // inspect checks that what was received can be the file of the name.
