@@ -185,11 +185,14 @@ func (f *fuses) makeRoomLocked() {
 	}
 }
 
-// forget drops the fuse of a model that answered.
+// forget drops the fuse of a model that answered, unless that is open: the answer
+// is to a call from before then.
 func (f *fuses) forget(model string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.models, model)
+	if one := f.models[model]; one != nil && !one.open() {
+		delete(f.models, model)
+	}
 }
 
 // alone lists the models that are left alone now while others are not, in order.

@@ -314,6 +314,31 @@ func TestAModelThatAlwaysFailsDoesNotShutOffTheOthers(t *testing.T) {
 	})
 }
 
+// A call that began before the failures says nothing about the time after them.
+func TestALateAnswerDoesNotEndTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := make(chan struct{})
+		f := &fake{chat: func(context.Context, func(chat.Piece) error) (chat.End, error) { <-end; return chat.End{}, nil }}
+		g := backend.NewGuard(f, backend.Limits{Failures: 2, FirstByte: time.Hour})
+		var late sync.WaitGroup
+		late.Go(func() {
+			if err := call(t.Context(), g); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		f.chat = fails(backend.Broken)
+		for range 2 {
+			_ = call(t.Context(), g)
+		}
+		close(end)
+		late.Wait()
+		if s := g.State(); !isOpen(s, backend.Broken) {
+			t.Errorf("state %+v", s)
+		}
+	})
+}
+
 func TestFailingModelsAreRememberedWithinBounds(t *testing.T) {
 	g := backend.NewGuard(&fake{chat: fails(backend.Broken)}, backend.Limits{Failures: 1})
 	for i := range 3000 {
