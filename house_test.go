@@ -49,6 +49,8 @@ var arrows = map[string][]string{
 	"rag":               {"catalog", "embed", "fault", "index", "llm", "vectorize"},
 	"server":            {"bulk", "catalog", "embed", "fault", "index", "llm", "numjson", "rag", "vectorize"},
 	"vectorize":         {"catalog", "fault", "index"},
+	"web":               {},
+	"workers":           {"fault"},
 }
 
 // homes says which folder alone may import a library, directly.
