@@ -44,8 +44,8 @@ func newBenchRouter() *cobra.Command {
 A model server that does no work is started as a process of its own, and nearside as
 another, before it. Both are asked for the same, in turns: one caller alternates call
 by call, many batch by batch. The answers come at a pace, as a model's do; with
---first 0 --between 0 they come at once, and calls a second are those that the cores
-can do. --backend asks a model server of yours, such as http://127.0.0.1:11434/v1.
+--first 0 --between 0 --pause 0 they come at once, and calls a second are those that
+the cores can do. --backend asks a model server of yours, such as http://127.0.0.1:11434/v1.
 
 Then models are asked for whose first backend is dead, before and after its circuit
 breaker opens; and charges are made in a ledger beside bare syncs of the same disk.`,
@@ -64,6 +64,7 @@ breaker opens; and charges are made in a ledger beside bare syncs of the same di
 	flags.StringVar(&f.data, "dir", os.TempDir(), "where data directories are made: on the disk whose syncs count")
 	flags.StringVar(&f.at, "concurrency", "1,64", "calls at once")
 	flags.IntVar(&f.plan.Calls, "calls", 20, "calls of each kind in a round; at least as many as are made at once")
+	flags.DurationVar(&f.plan.Pause, "pause", 200*time.Millisecond, "the most that each of several callers waits before each call, at random")
 	flags.IntVar(&f.plan.Rounds, "rounds", 5, "rounds, of which medians are taken")
 	addPace(cmd, &f.pace)
 	return cmd

@@ -71,9 +71,10 @@ func (p Pace) complete(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"error":{"message":"the body is not JSON"}}`, http.StatusBadRequest)
 		return
 	}
+	due := time.Now().Add(p.First) // each piece has a time of its own: a timer that is late delays no other
 	used := usage{Prompt: 10, Completion: p.Pieces, Total: 10 + p.Pieces}
 	if !q.Stream {
-		if pause(r.Context(), p.First+time.Duration(p.Pieces-1)*p.Between) {
+		if pause(r.Context(), time.Until(due.Add(time.Duration(p.Pieces-1)*p.Between))) {
 			answer(w, map[string]any{"id": "c1", "object": "chat.completion", "model": Model, "usage": used, "choices": []any{map[string]any{
 				"index": 0, "finish_reason": "stop", "message": map[string]any{"role": "assistant", "content": strings.Repeat(piece, p.Pieces)}}}})
 		}
@@ -85,13 +86,12 @@ func (p Pace) complete(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()
 	}
 	const chunk = `{"id":"c1","object":"chat.completion.chunk","model":"` + Model + `","choices":[{"index":0,"delta":{%s},"finish_reason":%s}]}`
-	wait := p.First
 	for range p.Pieces {
-		if !pause(r.Context(), wait) {
+		if !pause(r.Context(), time.Until(due)) {
 			return
 		}
 		frame(chunk, `"content":"`+piece+`"`, "null")
-		wait = p.Between
+		due = due.Add(p.Between)
 	}
 	frame(chunk, "", `"stop"`)
 	frame(`{"id":"c1","object":"chat.completion.chunk","model":%q,"choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}}`, Model, used.Prompt, used.Completion, used.Total)

@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -37,6 +38,9 @@ type Plan struct {
 	Concurrency []int
 	Calls       int // of each target and kind in a round, or as many as are made at once
 	Rounds      int
+	// Pause is the most that each of several callers waits before each call, at random:
+	// callers that move in step would come all at once, and wait for each other.
+	Pause time.Duration
 }
 
 // Tell says what goes on.
@@ -53,7 +57,7 @@ func Compare(ctx context.Context, direct, nearside Target, p Plan, tell Tell) ([
 			var seen [2][]Figures
 			for round := range p.Rounds + 1 {
 				calls := max(p.Calls, concurrency)
-				tally, err := asks.round(ctx, [2]Target{direct, nearside}, concurrency, calls, stream)
+				tally, err := asks.round(ctx, [2]Target{direct, nearside}, crowd{concurrency, calls, p.Pause}, stream)
 				if err != nil {
 					return rows, err
 				}
@@ -87,22 +91,24 @@ func (t *tally) add(one times) {
 	t.calls = append(t.calls, one)
 }
 
+// crowd is callers who make so many calls together.
+type crowd struct {
+	callers, calls int
+	pause          time.Duration
+}
+
 // round asks each target so often: one caller alternates, several take turns together.
-func (c *caller) round(ctx context.Context, targets [2]Target, concurrency, calls int, stream bool) (tallies [2]*tally, err error) {
+func (c *caller) round(ctx context.Context, targets [2]Target, who crowd, stream bool) (tallies [2]*tally, err error) {
+	turns := 1
+	if who.callers == 1 {
+		turns, who = who.calls, crowd{1, 1, 0}
+	}
 	for i := range tallies {
 		tallies[i] = &tally{}
 	}
-	if concurrency > 1 {
+	for range turns {
 		for i, t := range targets {
-			if err := c.many(ctx, t, tallies[i], concurrency, calls, stream); err != nil {
-				return tallies, err
-			}
-		}
-		return tallies, nil
-	}
-	for range calls {
-		for i, t := range targets {
-			if err := c.many(ctx, t, tallies[i], 1, 1, stream); err != nil {
+			if err := c.many(ctx, t, tallies[i], who, stream); err != nil {
 				return tallies, err
 			}
 		}
@@ -110,14 +116,17 @@ func (c *caller) round(ctx context.Context, targets [2]Target, concurrency, call
 	return tallies, nil
 }
 
-// many makes calls, so many at once.
-func (c *caller) many(ctx context.Context, t Target, into *tally, concurrency, calls int, stream bool) error {
+// many has a crowd make its calls.
+func (c *caller) many(ctx context.Context, t Target, into *tally, who crowd, stream bool) error {
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	began := time.Now()
-	for range min(concurrency, calls) {
+	for range min(who.callers, who.calls) {
 		group.Go(func() error {
-			for next.Add(1) <= int64(calls) {
+			for next.Add(1) <= int64(who.calls) {
+				if who.pause > 0 && !pause(ctx, rand.N(who.pause)) {
+					return ctx.Err()
+				}
 				one, err := c.ask(ctx, t, stream)
 				if err != nil {
 					return err

@@ -38,7 +38,7 @@ func silent(string, ...any) {}
 func TestWhatTheSlowerTargetAddsIsSeen(t *testing.T) {
 	fast := parrot(t, router.Pace{Pieces: 4})
 	slow := parrot(t, router.Pace{First: 30 * time.Millisecond, Between: 10 * time.Millisecond, Pieces: 4})
-	rows, err := router.Compare(t.Context(), fast, slow, router.Plan{Concurrency: []int{1, 3}, Calls: 4, Rounds: 3}, silent)
+	rows, err := router.Compare(t.Context(), fast, slow, router.Plan{Concurrency: []int{1, 3}, Calls: 4, Rounds: 3, Pause: time.Millisecond}, silent)
 	if err != nil || len(rows) != 4 {
 		t.Fatalf("%v: %d rows", err, len(rows))
 	}
