@@ -47,7 +47,7 @@ for model in talker, completer:
     with works("tools, streamed"):
         with chat.stream(model=model, messages=question, tools=[strict]) as stream:
             (call,) = stream.get_final_completion().choices[0].message.tool_calls
-        assert call.function.parsed_arguments == {"city": "Oslo"} or json.loads(call.function.arguments) == {"city": "Oslo"}, call
+        assert call.function.parsed_arguments == {"city": "Oslo"}, call
 
     with works("JSON mode"):
         assert chat.parse(model=model, messages=question, response_format=Answer).choices[0].message.parsed == Answer(answer="blue")
