@@ -126,7 +126,15 @@ func looking(picture chat.Image, fields map[string]json.RawMessage) (*chat.Reque
 	return q, nil
 }
 
-// Describing asks for a description of a picture.
-func Describing(picture chat.Image) (*chat.Request, error) {
-	return looking(picture, map[string]json.RawMessage{})
+// Describing asks about a picture; without a question, for a description.
+func Describing(picture chat.Image, question string) (*chat.Request, error) {
+	fields := map[string]json.RawMessage{}
+	if question != "" {
+		asked, err := json.Marshal(question)
+		if err != nil {
+			return nil, badInput("'/prompt' cannot be written as JSON").Because(err)
+		}
+		fields["prompt"] = asked
+	}
+	return looking(picture, fields)
 }

@@ -48,7 +48,7 @@ func (r run) looking() (*chat.Request, error) {
 		if err != nil {
 			return nil, err
 		}
-		return llm.Describing(picture)
+		return llm.Describing(picture, r.beside.Get("prompt"))
 	}
 	if err := r.model.Validate(r.body); err != nil {
 		return nil, err

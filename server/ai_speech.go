@@ -33,9 +33,7 @@ func runTranscription(ctx context.Context, s *Server, r run) (outcome, error) {
 func (r run) hearing() (q backend.Transcribing, remarks []string, err error) {
 	switch {
 	case r.kind != typeJSON:
-		q.Audio = backend.Audio{Type: r.kind, Bytes: r.body}
-		q.Language = cmp.Or(r.beside.Get("language"), r.beside.Get("source_lang"))
-		q.Translate = r.beside.Get("task") == "translate"
+		q = r.hearingFile()
 	case r.model.Input == llm.WhisperLargeShape:
 		q, remarks, err = r.hearingLarge()
 	case r.model.Input == llm.NovaShape:
@@ -49,6 +47,18 @@ func (r run) hearing() (q backend.Transcribing, remarks []string, err error) {
 	return q, remarks, err
 }
 
+// hearingFile reads a sound that is the whole body, and what stands beside it, in
+// the words of any of the models.
+func (r run) hearingFile() backend.Transcribing {
+	q := backend.Transcribing{Audio: backend.Audio{Type: r.kind, Bytes: r.body}, Prompt: r.beside.Get("initial_prompt")}
+	q.Language = cmp.Or(r.beside.Get("language"), r.beside.Get("source_lang"))
+	q.Translate = r.beside.Get("task") == "translate" || toEnglish(q.Language, r.beside.Get("target_lang"))
+	return q
+}
+
+// toEnglish reports whether whisper is asked to translate: it can into English only.
+func toEnglish(from, to string) bool { return to == "en" && from != "en" }
+
 // hearingBytes reads the JSON input of whisper, and of models like it.
 func (r run) hearingBytes() (q backend.Transcribing, err error) {
 	var input struct {
@@ -61,7 +71,7 @@ func (r run) hearingBytes() (q backend.Transcribing, err error) {
 		return q, err
 	}
 	q.Language = cmp.Or(input.Source, input.Language)
-	q.Translate = input.Target == "en" && q.Language != "en"
+	q.Translate = toEnglish(q.Language, input.Target)
 	q.Audio.Bytes, err = llm.File("/audio", input.Audio)
 	return q, err
 }

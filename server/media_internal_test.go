@@ -237,6 +237,29 @@ func TestMediaAreAnsweredInTheShapesOfTheirModels(t *testing.T) {
 	}
 }
 
+// What stands beside a file that is the whole body is in the query.
+func TestWhatIsAskedBesideAFileReachesTheBackend(t *testing.T) {
+	h, s, _ := medial(t, Config{})
+	for query, want := range map[string]struct{ path, asked string }{
+		"?language=de&initial_prompt=Zahlen":    {"/v1/audio/transcriptions", "name=\"prompt\"\r\n\r\nZahlen\r\n"},
+		"?source_lang=fr":                       {"/v1/audio/transcriptions", "name=\"language\"\r\n\r\nfr\r\n"},
+		"?source_lang=fr&target_lang=en":        {"/v1/audio/translations", "name=\"language\"\r\n\r\nfr\r\n"},
+		"?task=translate":                       {"/v1/audio/translations", "filename=\"audio.flac\""},
+		"?source_lang=en&target_lang=en&dry=no": {"/v1/audio/transcriptions", "name=\"language\"\r\n\r\nen\r\n"},
+	} {
+		before := len(s.openai.Asked(want.path))
+		h.run(whisper+query, "audio/x-flac", "fLaC").want(t, 200, 0)
+		asked := s.openai.Asked(want.path)
+		if len(asked) != before+1 || !strings.Contains(string(asked[len(asked)-1]), want.asked) {
+			t.Errorf("%s: %d calls of %s: %.600s", query, len(asked)-before, want.path, asked)
+		}
+	}
+	h.run(llava+"?prompt=what+is+it%3F", "image/png", dot).want(t, 200, 0)
+	if asked := s.openai.Asked("/v1/chat/completions"); len(asked) != 1 || !strings.Contains(string(asked[0]), "what is it?") {
+		t.Errorf("asked %.300s", asked)
+	}
+}
+
 // Words belong to the segment that they begin in, also where their times are no order.
 func TestWordsStandInTheirSegments(t *testing.T) {
 	heard := backend.Transcript{
