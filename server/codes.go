@@ -11,6 +11,7 @@ import (
 	"nearside/llm/batch"
 	"nearside/llm/chat"
 	"nearside/llm/finetune"
+	"nearside/llm/gateway"
 	"nearside/llm/neuron"
 	"nearside/vectorize"
 )
@@ -198,6 +199,8 @@ var reasons = map[fault.Reason]meaning{
 	chat.ReasonToolCall: {503, 7009},
 	reasonNoInput:       {400, 3003},
 	batch.ReasonUnknown: {404, 10404},
+
+	gateway.ReasonTimeout: {408, 3007},
 
 	neuron.ReasonExhausted: {429, 3036}, // or Config.QuotaCode
 	neuron.ReasonReport:    {400, 10400},
