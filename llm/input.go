@@ -67,7 +67,7 @@ func parseBGEM3(fields map[string]json.RawMessage) (Input, error) {
 	}
 	switch {
 	case fields["requests"] != nil:
-		return Input{}, fault.New(fault.Unsupported, "nearside takes no list of requests in one call; send each of them in a call of its own")
+		return Input{}, badInput("requests are a batch, which is no input by itself; ai/run queues it with ?queueRequest=true")
 	case fields["contexts"] != nil:
 		in := Input{Contexts: true}
 		var err error

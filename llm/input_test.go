@@ -92,7 +92,7 @@ func TestAQueryWithContextsAsksForARanking(t *testing.T) {
 	if err != nil || in.Query != "q" || !in.Contexts || len(in.Texts) != 1 {
 		t.Errorf("got %+v, %v", in, err)
 	}
-	if _, err := llm.ParseEmbedding(llm.BGEM3Shape, []byte(`{"requests":[]}`)); !fault.Is(err, fault.Unsupported) {
+	if _, err := llm.ParseEmbedding(llm.BGEM3Shape, []byte(`{"requests":[]}`)); !fault.Is(err, fault.Invalid) || !strings.Contains(err.Error(), "queueRequest=true") {
 		t.Errorf("a list of requests: got %v", err)
 	}
 }

@@ -27,7 +27,7 @@ type batchForm struct {
 
 // batched answers a call on …/ai/run if it is about a batch, and says whether it is.
 func (c *call) batched(r run) (about bool, err error) {
-	form, about, err := c.batchForm(r)
+	form, about, err := c.readBatch(r)
 	switch {
 	case err != nil:
 		return true, inferenceError(err, r.call.ID)
@@ -42,9 +42,9 @@ func (c *call) batched(r run) (about bool, err error) {
 	}
 }
 
-// batchForm reads a call that wants to be queued, or that asks after a batch:
+// readBatch reads a call that wants to be queued, or that asks after a batch:
 // whatever says queueRequest, and what is no input of the model on its own.
-func (c *call) batchForm(r run) (form batchForm, about bool, err error) {
+func (c *call) readBatch(r run) (form batchForm, about bool, err error) {
 	queue := c.queryParam("queueRequest") == "true"
 	if !queue && !bytes.Contains(r.body, []byte(`"queueRequest"`)) && !bytes.Contains(r.body, []byte(`"request`)) {
 		return form, false, nil
@@ -62,7 +62,7 @@ func (c *call) batchForm(r run) (form batchForm, about bool, err error) {
 	queue = queue || body.Options.Queue
 	takes := r.model.Can(llm.AsyncBatch)
 	switch {
-	case !queue && (!takes || body.Requests == nil && body.ID == nil || r.model.Validate(r.body) == nil):
+	case !queue && (!takes || body.Requests == nil && body.ID == nil || r.inspect() == nil):
 		return form, false, nil
 	case !takes:
 		return form, true, badBatch("queueRequest: %s takes no batches; leave it out, or use a model with the property async_queue, which ai/models/search lists", r.model.ID)
@@ -129,7 +129,7 @@ func (r run) checkItem(i int, input []byte) (reference string, err error) {
 		Stream    any    `json:"stream"`
 		DryRun    any    `json:"dry_run"`
 	}
-	err = r.checkInput()
+	err = r.inspect()
 	if err == nil && json.Unmarshal(input, &beside) != nil {
 		err = badBatch("Type mismatch of '/external_reference', which must be a string")
 	}
@@ -146,8 +146,8 @@ func (r run) checkItem(i int, input []byte) (reference string, err error) {
 	return beside.Reference, err
 }
 
-// checkInput says what is wrong with an input without asking a model.
-func (r run) checkInput() error {
+// inspect says what is wrong with an input without asking a model.
+func (r run) inspect() error {
 	switch r.model.Task {
 	case llm.TextGeneration:
 		_, err := r.generation()

@@ -291,5 +291,8 @@ func TestQwenAnswersABatchAsCompletions(t *testing.T) {
 func TestMetricsTellOfBatches(t *testing.T) {
 	h, _, _ := withBatches(t)
 	h.fetch(queued, h.queue(queued, someItems))
-	h.do("GET", "/metrics", nil).want(t, 200, 0, `nearside_batch_items_total{what="answered"} 3`, `nearside_batch_items_total{what="taken"} 3`, "nearside_batches_open 0")
+	until(t, "the meters to have counted", func() bool {
+		body := h.do("GET", "/metrics", nil).body
+		return strings.Contains(body, `nearside_batch_items_total{what="answered"} 3`) && strings.Contains(body, `nearside_batch_items_total{what="taken"} 3`) && strings.Contains(body, "nearside_batches_open 0")
+	})
 }
