@@ -6,15 +6,18 @@ import (
 	"runtime/debug"
 )
 
-// panicked records a panic. The log gets its stack, which has no contents of
-// strings, and its value only where that is the runtime's, such as an index out of
-// range: any other might quote what the client sent.
+// panicked records a panic.
 func (c *call) panicked(what string, value any) {
-	said, ours := value.(runtime.Error)
-	shown := fmt.Sprintf("%T", value)
-	if ours {
-		shown = said.Error()
-	}
 	c.server.metrics.panics.Inc()
-	c.server.log.Error(what+" panicked", "request", c.id, "route", c.pattern(), "panic", shown, "stack", string(debug.Stack()))
+	c.server.log.Error(what+" panicked", "request", c.id, "route", c.pattern(), "panic", panicText(value), "stack", string(debug.Stack()))
+}
+
+// panicText is what the log says of a panic beside its stack, which has no contents
+// of strings: its value only where that is the runtime's, such as an index out of
+// range. Any other might quote what a client sent.
+func panicText(value any) string {
+	if said, ok := value.(runtime.Error); ok {
+		return said.Error()
+	}
+	return fmt.Sprintf("%T", value)
 }
