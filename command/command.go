@@ -110,7 +110,7 @@ Every flag is also an environment variable: --data is NEARSIDE_DATA.`,
 	})
 	root.AddCommand(
 		newServe(assets), newIndex(), newRecords(), newSearch(), newChat(), newIngest(), newKeys(), newModels(), newUsage(), newSnapshot(),
-		newCheck(), newSalvage(), newEval(), newBench(), newVersion(),
+		newDev(), newCheck(), newSalvage(), newEval(), newBench(), newVersion(),
 	)
 	for _, group := range root.Commands() {
 		if group.HasSubCommands() {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/client"
+	"nearside/edge"
 	"nearside/fault"
 	"nearside/llm/neuron"
 	"nearside/server"
@@ -46,7 +48,12 @@ On 127.0.0.1 no key is needed until the first one is made. Any other address nee
 a key ("nearside keys create --data DIR --scope admin") and TLS.
 
 The server stops on SIGTERM or Ctrl-C: it finishes what is under way first. On
-SIGHUP it reads the catalogue of models again; a wrong one is refused and named in the log.`,
+SIGHUP it reads the catalogue of models again; a wrong one is refused and named in the log.
+
+With --workers-edge, Workers projects that were not changed have their env.AI and
+env.VECTORIZE answered here, under wrangler dev and everything built like it;
+"nearside dev env" prints the variables that it takes. Clients look for the edge
+on port 443 of this machine only; any other address is for a redirect from there.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), f, assets, cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -66,6 +73,8 @@ SIGHUP it reads the catalogue of models again; a wrong one is refused and named 
 	flags.StringSliceVar(&f.server.Hosts, "allow-host", nil, "further host names to answer to")
 	flags.StringSliceVar(&f.server.Origins, "allow-origin", nil, "origins whose web pages may call, such as https://app.example.com")
 	flags.IntVar(&f.server.Work, "concurrency", 0, "requests worked on at once (default 8 a core, at least 32)")
+	flags.StringSliceVar(&f.server.Edge, "workers-edge", nil, "answer Workers projects, on 127.0.0.1:443 and [::1]:443, or on the addresses given as --workers-edge=ADDR,…")
+	flags.Lookup("workers-edge").NoOptDefVal = edgeAddress + ",[::1]:443"
 	flags.BoolVar(&f.guide, "guide", false, "on an empty data directory, load the documentation as the index \"guide\" and ask it a question")
 	flags.StringVar(&f.logAs, "log", "text", "form of the log: text or json")
 	flags.StringVar(&f.logFrom, "log-level", "warn", "debug, info (every request), warn or error")
@@ -111,6 +120,11 @@ func serve(ctx context.Context, f serveFlags, assets Assets, stdout, stderr io.W
 	parts := h.parts()
 	parts.Condition = func() server.Condition { return h.condition(models.condition) }
 	parts.Collectors = h.collectors(models.cache)
+	if len(f.server.Edge) > 0 {
+		if parts.Edge, err = edge.Open(h.dir.Sub(edge.Folder), time.Now); err != nil {
+			return err
+		}
+	}
 	s, err := server.Listen(f.server, parts, log)
 	if err != nil {
 		return err
@@ -121,6 +135,10 @@ func serve(ctx context.Context, f serveFlags, assets Assets, stdout, stderr io.W
 	}
 	address := scheme + "://" + s.Addr().String()
 	fmt.Fprintf(stdout, "nearside %s serving on %s\n", Version, address)
+
+	if len(f.server.Edge) > 0 {
+		fmt.Fprintf(stdout, "answering Workers projects on %s; in the shell that runs wrangler: eval \"$(nearside dev env)\"\n", strings.Join(f.server.Edge, " and "))
+	}
 
 	var beside sync.WaitGroup
 	defer beside.Wait()

@@ -50,7 +50,7 @@ const indexParam = "index"
 // admit finds out who calls and whether the route is open to them.
 func (s *Server) admit(c *call) error {
 	if c.binding != "" {
-		return nil // its secret was looked at
+		return c.permitted() // who calls was found out at the door
 	}
 	c.account = c.param("account")
 	if openAIResources[c.account] && strings.HasPrefix(c.path, "/v1/") {
@@ -80,9 +80,18 @@ func (s *Server) admit(c *call) error {
 	case c.account != "" && c.account != key.Account:
 		// The same words whether or not the account exists.
 		return forbidden(reasonAccount, "this key does not open this account")
-	case !key.Permission.Allows(c.route.Scope):
-		return forbidden(reasonScope, "this key has the scope "+string(key.Permission)+"; the call needs "+string(c.route.Scope))
-	case c.param(indexParam) != "" && !key.AllowsIndex(c.param(indexParam)):
+	}
+	return c.permitted()
+}
+
+// permitted checks that the caller's key allows the call.
+func (c *call) permitted() error {
+	switch index := c.param(indexParam); {
+	case c.key.anybody():
+		return nil
+	case !c.key.Permission.Allows(c.route.Scope):
+		return forbidden(reasonScope, "this key has the scope "+string(c.key.Permission)+"; the call needs "+string(c.route.Scope))
+	case index != "" && !c.key.AllowsIndex(index):
 		return forbidden(reasonIndex, "this key does not open this index")
 	}
 	return nil

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"nearside/catalog"
@@ -14,7 +16,8 @@ import (
 // known by headers, which the runtime adds: the type, the resource that the binding
 // is for, and the secret of the project (catalog.Project). They pass neither the
 // Host check nor the keys; the secret is needed also where no key is, so that
-// no web page can make such a call.
+// no web page can make such a call. Calls from the Workers edge (edge.go) come
+// through a door of their own, to the same routes.
 const (
 	headerBindingType   = "X-Binding-Type"
 	headerBindingSecret = "X-Binding-Secret"
@@ -48,9 +51,9 @@ func bindingRouters() map[string]*router {
 const reasonBinding fault.Reason = "binding_secret"
 
 // bound opens the door for a call of a binding, and returns where its routes are.
-func (s *Server) bound(c *call, kind string) (*router, error) {
-	c.binding = kind
-	if c.header("Origin") != "" || c.header("Sec-Fetch-Site") != "" {
+func (s *Server) bound(c *call) (*router, error) {
+	c.binding = c.header(headerBindingType)
+	if c.fromBrowser() {
 		return nil, crossSite("a browser")
 	}
 	secret := strings.TrimSpace(c.header(headerBindingSecret))
@@ -65,8 +68,19 @@ func (s *Server) bound(c *call, kind string) (*router, error) {
 	}
 	c.account = project.Account
 	c.key = principal{catalog.Key{ID: project.ID, Account: project.Account, Name: project.Name, Permission: catalog.Write}}
+	c.boundTo = c.header(headerResource)
+	return s.boundRoutes(c.binding)
+}
+
+// fromBrowser reports whether a browser says that it made the call. The runtime never does.
+func (c *call) fromBrowser() bool {
+	return c.header("Origin") != "" || c.header("Sec-Fetch-Site") != ""
+}
+
+// boundRoutes returns where the routes of a type of binding are.
+func (s *Server) boundRoutes(kind string) (*router, error) {
 	if s.bindings[kind] == nil {
-		return nil, notBuilt("nearside does not answer bindings of the type %s", quoteShort(kind))
+		return nil, notBuilt("nearside does not answer bindings of the type %s, only %s", quoteShort(kind), strings.Join(slices.Sorted(maps.Keys(bindings)), " and "))
 	}
 	return s.bindings[kind], nil
 }
@@ -84,12 +98,12 @@ func bindingFamily(kind string) family {
 
 // resource makes what the binding is for a parameter of the call, as if it stood in the path.
 func (c *call) resource(name string) error {
-	value, err := unescape(name, c.header(headerResource))
+	value, err := unescape(name, c.boundTo)
 	if err != nil {
 		return err
 	}
 	c.params = append(c.params, param{name, value})
-	return nil
+	return c.permitted()
 }
 
 // forResource is a handler for calls whose path does not say what they are for.

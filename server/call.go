@@ -29,7 +29,11 @@ type call struct {
 	path    string // as it arrived, without the query
 	account string // the account the path names; "" outside accounts
 	binding string // the type of the binding that sent the call; "" = none did
-	key     principal
+	boundTo string // what the binding is for, escaped as in a path
+	// inner are the headers of a call that came wrapped in another (edge.go), by
+	// their names in lower case; nil = the call came as it is.
+	inner map[string]string
+	key   principal
 
 	server   *Server
 	fiber    *fiber.Ctx
@@ -77,13 +81,8 @@ func (s *Server) answer(c *call) {
 
 // handle takes the call through everything that must hold before its handler runs.
 func (s *Server) handle(c *call) error {
-	router := s.router
-	if kind := c.header(headerBindingType); kind != "" {
-		var err error
-		if router, err = s.bound(c, kind); err != nil {
-			return err
-		}
-	} else if done, err := s.guard(c); done || err != nil {
+	router, done, err := s.door(c)
+	if done || err != nil {
 		return err
 	}
 	route, params, allow, err := router.match(c.method, c.path)
@@ -240,7 +239,12 @@ func (c *call) queryInt(name string, fallback, lowest, highest int) (int, error)
 }
 
 // header returns a request header; "" if it is absent.
-func (c *call) header(name string) string { return string(c.fiber.Request().Header.Peek(name)) }
+func (c *call) header(name string) string {
+	if c.inner != nil {
+		return c.inner[strings.ToLower(name)]
+	}
+	return string(c.fiber.Request().Header.Peek(name))
+}
 
 // setHeader sets a reply header.
 func (c *call) setHeader(name, value string) { c.fiber.Response().Header.Set(name, value) }

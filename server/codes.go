@@ -28,6 +28,8 @@ const (
 	// The same without an envelope, as the objects of Workers' bindings read it.
 	vectorizeBound
 	aiBound
+
+	edgeDoor // a call to the Workers edge of which it is not known what it is for
 )
 
 // bare reports whether results stand in no envelope.
@@ -107,7 +109,7 @@ var kinds = map[family]map[fault.Kind]meaning{
 		fault.TooLarge: {413, 3006},
 		fault.Quota:    {429, 3036},
 		fault.Busy:     {429, 3040},
-		fault.Canceled: {408, 3008}, // aborted; what took too long has a reason of its own
+		fault.Canceled: {408, 3007},
 	},
 }
 
@@ -126,12 +128,14 @@ var reasons = map[fault.Reason]meaning{
 	reasonHost:        {403, 10000},
 	reasonOrigin:      {403, 10000},
 	reasonBinding:     {401, 10000},
+	reasonSession:     {400, 10400},
 	reasonMalformed:   {400, 6003}, // "Invalid request headers"
 	reasonHeadTooLong: {431, 6003},
 	reasonHeadSlow:    {408, 6003},
 	reasonEncoding:    {415, 10415},
 	reasonSlow:        {408, 3007},
 	reasonTimeout:     {408, 3007},
+	reasonHungUp:      {408, 3008}, // "aborted"; it is seen in the log alone
 
 	// Vectorize.
 	reasonNotJSON:     {400, 40026},

@@ -14,6 +14,7 @@ import (
 // Config says where and how a Server listens. The zero value of a field means its default.
 type Config struct {
 	Addr         string   // host:port; 127.0.0.1:8810
+	Edge         []string // addresses of the Workers edge, host:port; none
 	TLSCert      string   // file with the certificate chain, PEM; with TLSKey
 	TLSKey       string   // file with the private key, PEM
 	InsecureHTTP bool     // allow plain HTTP on an address other machines can reach
@@ -101,6 +102,11 @@ func (c Config) Validate(hasKeys bool) error {
 		}
 		if c.TLSCert == "" && !c.InsecureHTTP {
 			report("--addr %s can be reached by other machines and would send keys in the clear; give --tls-cert and --tls-key, or --insecure-http if something in front of it encrypts", c.Addr)
+		}
+	}
+	for _, addr := range c.Edge {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			report("--workers-edge %q is not host:port, such as 127.0.0.1:443", addr)
 		}
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {

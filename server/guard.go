@@ -24,6 +24,21 @@ const (
 	reasonOrigin fault.Reason = "origin"
 )
 
+// door finds out by which of its doors a call came, whether that is open to it, and
+// where the routes behind it are. done: the call has been answered.
+func (s *Server) door(c *call) (routes *router, done bool, err error) {
+	switch {
+	case c.atEdge():
+		routes, err = s.unwrap(c)
+	case c.header(headerBindingType) != "":
+		routes, err = s.bound(c)
+	default:
+		routes = s.router
+		done, err = s.guard(c)
+	}
+	return routes, done, err
+}
+
 // guard refuses requests a browser was tricked into. done: the call was a
 // preflight and has been answered.
 func (s *Server) guard(c *call) (done bool, err error) {

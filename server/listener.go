@@ -19,6 +19,7 @@ import (
 type listener struct {
 	net.Listener
 	tls    *tls.Config // nil = plain
+	edge   bool        // it is the Workers edge's
 	config Config
 
 	mu      sync.Mutex
@@ -111,11 +112,12 @@ func (l *listener) forget(c *conn) {
 
 // state is fasthttp's hook for the life of a connection: idle means that the
 // last reply has been sent whole.
-func (l *listener) state(nc net.Conn, state fasthttp.ConnState) {
+func state(nc net.Conn, state fasthttp.ConnState) {
 	if state != fasthttp.StateIdle {
 		return
 	}
 	c := rawConn(nc)
+	l := c.listener
 	c.busy.Store(false)
 	l.mu.Lock()
 	retired := l.retired

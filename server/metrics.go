@@ -69,7 +69,7 @@ func newMetrics(s *Server) *metrics {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	m.registry.MustRegister(m.calls, m.seconds, m.refused, m.received, m.inFlight, m.hungUp, m.panics,
-		gauge("nearside_http_connections", "Open connections.", func() float64 { return float64(s.listener.size()) }),
+		gauge("nearside_http_connections", "Open connections.", func() float64 { return float64(s.connections()) }),
 		gauge("nearside_http_queued", "Calls waiting to be worked on.", func() float64 { return float64(s.gate.waiting.Load()) }),
 		gauge("nearside_http_body_bytes", "Bytes of request bodies in memory.", func() float64 { return float64(s.bodies.Load()) }),
 		collectors.NewGoCollector(),

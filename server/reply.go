@@ -16,6 +16,7 @@ import (
 const (
 	typeJSON = "application/json"
 	typeSSE  = "text/event-stream"
+	typeText = "text/plain; charset=utf-8"
 )
 
 // resultInfo is the envelope's result_info, for lists that have pages.
@@ -195,6 +196,10 @@ func (c *call) fail(err error) {
 	if status == 401 {
 		c.setHeader("WWW-Authenticate", "Bearer")
 	}
+	if c.family() == edgeDoor {
+		c.write(status, typeText, []byte(message))
+		return
+	}
 	if body := c.family().boundFailure(c, status, code, message); body != nil {
 		c.warn()
 		c.write(status, typeJSON, body)
@@ -219,7 +224,7 @@ func (c *call) diagnose(err error) *fault.Error {
 		case errors.Is(cause, context.DeadlineExceeded):
 			return &fault.Error{Kind: fault.Canceled, Reason: reasonTimeout, Message: "the call took longer than " + c.server.config.CallTimeout.String()}
 		default:
-			return fault.New(fault.Canceled, "the client hung up")
+			return &fault.Error{Kind: fault.Canceled, Reason: reasonHungUp, Message: "the client hung up"}
 		}
 	}
 	if f := fault.As(err); f != nil {
@@ -234,6 +239,8 @@ func (c *call) family() family {
 		return c.route.Family
 	case c.binding != "":
 		return bindingFamily(c.binding)
+	case c.atEdge():
+		return edgeDoor
 	}
 	return familyOf(c.path)
 }

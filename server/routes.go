@@ -45,6 +45,11 @@ var routes = []Route{
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/projects", Handle: listProjects, Scope: admin, Family: nearsideAPI},
 	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/projects/{project}", Handle: deleteProject, Scope: admin, Family: nearsideAPI},
 
+	// A remote session of wrangler, whose bindings the Workers edge answers.
+	{Method: "GET", Path: "/client/v4/accounts/{account}/workers/subdomain", Handle: showSubdomain, Scope: read},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/workers/subdomain/edge-preview", Handle: beginSession, Scope: read},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/workers/scripts/{worker}/edge-preview", Handle: openSession, Scope: read, BodyLimit: maxSession, ContentTypes: []string{typeMultipart}},
+
 	// Vectorize.
 	{Method: "POST", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes", Handle: createIndex, Scope: admin, Family: vectorizeAPI, BodyLimit: maxSmall},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/vectorize/v2/indexes", Handle: listIndexes, Scope: read, Family: vectorizeAPI},

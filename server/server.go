@@ -40,6 +40,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
+	"nearside/edge"
 	"nearside/fault"
 	"nearside/llm"
 	"nearside/llm/batch"
@@ -63,6 +64,8 @@ type Parts struct {
 	Gateway   *gateway.Logs      // what went through AI gateways
 	Condition func() Condition   // what /health tells; nil: nothing but that the server is up
 
+	Edge *edge.Edge // certificates and sessions of the Workers edge; nil: there is none
+
 	Collectors []prometheus.Collector // what /metrics tells beside the server's own
 }
 
@@ -85,6 +88,7 @@ type Server struct {
 	giveUp context.CancelCauseFunc
 
 	listener *listener
+	edges    []*listener  // of the Workers edge; more addresses of the same server
 	bodies   atomic.Int64 // bytes of request bodies in memory
 	draining atomic.Bool
 	closing  sync.Once
@@ -128,6 +132,9 @@ func listen(config Config, parts Parts, log *slog.Logger, table []Route) (*Serve
 		listener: newListener(open, certificate, config),
 		closed:   make(chan struct{}), done: make(chan struct{}),
 	}
+	if s.edges, err = listenEdges(config, parts.Edge, log); err != nil {
+		return nil, errors.Join(err, open.Close())
+	}
 	s.base, s.giveUp = context.WithCancelCause(context.Background())
 	s.metrics = newMetrics(s)
 	s.app = s.newApp()
@@ -159,7 +166,7 @@ func (s *Server) newApp() *fiber.App {
 	}
 	inner.CloseOnShutdown = true
 	inner.MaxIdleWorkerDuration = time.Second
-	inner.ConnState = s.listener.state
+	inner.ConnState = state
 	return app
 }
 
@@ -175,9 +182,12 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	defer close(s.done)
 	var background sync.WaitGroup
-	served := make(chan error, 1)
+	served := make(chan error, 1+len(s.edges))
 	stop := make(chan struct{})
 	background.Go(func() { served <- s.app.Listener(s.listener) })
+	for _, l := range s.edges {
+		background.Go(func() { served <- s.app.Server().Serve(l) })
+	}
 	background.Go(func() { s.watch.run(stop) })
 	working, rest := context.WithCancel(context.Background())
 	defer rest()
@@ -202,7 +212,7 @@ func (s *Server) Close() error {
 	s.closing.Do(func() { close(s.closed) })
 	if s.running.CompareAndSwap(false, true) {
 		close(s.done)
-		return s.listener.Close()
+		return s.closeListeners()
 	}
 	<-s.done
 	return nil
@@ -213,17 +223,42 @@ func (s *Server) drain() {
 	s.draining.Store(true)
 	grace, cancel := context.WithTimeout(context.Background(), s.config.Grace)
 	defer cancel()
-	if err := s.listener.Close(); err != nil { // fasthttp would not, if it has only just started
-		s.log.Warn("the listening socket did not close", "error", err)
+	if err := s.closeListeners(); err != nil { // fasthttp would not, if it has only just started
+		s.log.Warn("a listening socket did not close", "error", err)
 	}
-	s.listener.retire()
+	for _, l := range s.listeners() {
+		l.retire()
+	}
 	if err := s.app.ShutdownWithContext(grace); err != nil {
 		s.log.Warn("calls were still in flight after the grace period and are being ended", "grace", s.config.Grace, "calls", s.watch.size())
 		s.giveUp(errDrained)
-		s.listener.kill()
+		for _, l := range s.listeners() {
+			l.kill()
+		}
 	}
 	// A connection that lingers for a client who is still sending outlives its call by a moment.
 	last, stop := context.WithTimeout(context.Background(), lastWait)
 	defer stop()
-	s.listener.wait(last)
+	for _, l := range s.listeners() {
+		l.wait(last)
+	}
+}
+
+// listeners are all addresses that the server listens on.
+func (s *Server) listeners() []*listener { return append([]*listener{s.listener}, s.edges...) }
+
+func (s *Server) closeListeners() error {
+	var errs []error
+	for _, l := range s.listeners() {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// connections is the number of open connections.
+func (s *Server) connections() (n int) {
+	for _, l := range s.listeners() {
+		n += l.size()
+	}
+	return n
 }

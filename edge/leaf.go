@@ -1,0 +1,86 @@
+package edge
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"net"
+	"strings"
+	"time"
+)
+
+// maxLeaves bounds the certificates in memory. A client chooses the names.
+const maxLeaves = 64
+
+// maxHost is the longest name of a host, in bytes.
+const maxHost = 253
+
+// leaf returns the certificate for the name that a client asks for. Whoever asks for
+// none, or for one that the authority cannot speak for, gets that of the loopback addresses.
+func (e *Edge) leaf(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	name := strings.ToLower(strings.TrimSuffix(hello.ServerName, "."))
+	if !speaksFor(name) {
+		name = ""
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if kept := e.leaves[name]; kept != nil && e.now().Before(kept.Leaf.NotAfter.Add(-leafRenew)) {
+		return kept, nil
+	}
+	made, err := e.mint(name)
+	if err != nil {
+		return nil, err
+	}
+	if len(e.leaves) >= maxLeaves {
+		clear(e.leaves)
+	}
+	e.leaves[name] = made
+	return made, nil
+}
+
+// speaksFor reports whether the authority can speak for a host.
+func speaksFor(name string) bool {
+	for _, domain := range domains {
+		if len(name) <= maxHost && (name == domain || strings.HasSuffix(name, "."+domain)) {
+			return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == "" && !strings.Contains(name, "..")
+		}
+	}
+	return false
+}
+
+// mint makes a certificate for a host, and for the loopback addresses beside it.
+func (e *Edge) mint(name string) (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: "nearside"},
+		NotBefore: e.now().Add(-skew), NotAfter: earlier(e.now().Add(leafLife), e.ca.NotAfter),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, DNSNames: []string{"localhost"},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+	}
+	if name != "" && name != "localhost" {
+		template.DNSNames = append(template.DNSNames, name)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, e.ca, &key.PublicKey, e.key)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: parsed}, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
