@@ -51,7 +51,7 @@ func (c *call) readBatch(r run) (form batchForm, about bool, err error) {
 	}
 	var body struct {
 		Requests json.RawMessage `json:"requests"`
-		ID       json.RawMessage `json:"request_id"`
+		ID       any             `json:"request_id"`
 		Options  struct {
 			Queue bool `json:"queueRequest"`
 		} `json:"options"`
@@ -67,7 +67,7 @@ func (c *call) readBatch(r run) (form batchForm, about bool, err error) {
 	case !takes:
 		return form, true, badBatch("queueRequest: %s takes no batches; leave it out, or use a model with the property async_queue, which ai/models/search lists", r.model.ID)
 	case body.ID != nil:
-		if json.Unmarshal(body.ID, &form.id) != nil || form.id == "" {
+		if form.id, _ = body.ID.(string); form.id == "" {
 			return form, true, badBatch("'/request_id' must be the id that was returned when the batch was queued")
 		}
 		return form, true, nil
@@ -108,7 +108,7 @@ func (c *call) queueBatch(r run, requests []json.RawMessage) error {
 	}
 	id, err := c.server.parts.Batches.Add(c, b)
 	if err != nil {
-		return err
+		return inferenceError(err, r.call.ID)
 	}
 	c.allowance()
 	return c.reply(batchState{batch.Queued, id, r.model.ID})
@@ -223,7 +223,7 @@ func (s *Server) runTask(ctx context.Context, t batch.Task) (done batch.Done, er
 	defer func() {
 		if r := recover(); r != nil {
 			s.metrics.panics.Inc()
-			s.log.Error("an item of a batch panicked", "item", t.Once, "panic", r, "stack", string(debug.Stack()))
+			s.log.Error("an item of a batch panicked", "item", t.Once, "panic", panicText(r), "stack", string(debug.Stack()))
 			err = fault.New(fault.Internal, "panic")
 		}
 	}()
