@@ -14,6 +14,7 @@ const (
 	reasonHeadTooLong fault.Reason = "head_too_long"
 	reasonHeadSlow    fault.Reason = "head_too_slow"
 	reasonTimeout     fault.Reason = "timeout"
+	reasonHungUp      fault.Reason = "hung_up"
 )
 
 // malformed answers what is not HTTP enough to become a call.
