@@ -107,6 +107,7 @@ func TestABatchThatBreaksARuleIsRefusedWithThePlace(t *testing.T) {
 		"no list":                {queued, `{"requests":{}}`, 400, 5006, "'requests', a list of inputs"},
 		"nothing":                {queued, `{"prompt":"x"}`, 400, 5006, "'requests', a list of inputs"},
 		"not asked to be queued": {strings.TrimSuffix(queued, "?queueRequest=true"), someItems, 400, 5006, "?queueRequest=true"},
+		"a long reference":       {queued, `{"requests":[{"prompt":"x","external_reference":"` + strings.Repeat("r", batch.MaxReference+1) + `"}]}`, 400, 5006, "AiError: AiError: Bad input: Error: Length of '/requests/0/external_reference' must be <= 512, and is 513 ("},
 		"no id":                  {queued, `{"request_id":7}`, 400, 5006, "'/request_id' must be"},
 		"an unknown id":          {queued, `{"request_id":"00000000-0000-4000-8000-000000000000"}`, 404, 10404, "no batch of this account"},
 		"a model without":        {home + "/ai/run/" + llama + "?queueRequest=true", someItems, 400, 5006, "takes no batches"},

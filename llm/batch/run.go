@@ -91,7 +91,7 @@ func (s *Store) do(ctx context.Context, w Worker, c claim) {
 		return
 	}
 	if c.full {
-		s.end(a, Done{}, w.Word(fault.New(fault.TooLarge, "the results of the batch are more than %d bytes already, which is the most that is kept; this request was not run: send fewer in one batch", MaxResultBytes)))
+		s.end(a, Done{}, w.Word(fault.New(fault.TooLarge, "the results of the batch have reached %d bytes, which is the most that is kept; this request was not run: send fewer in one batch", MaxResultBytes)))
 		return
 	}
 	done, err := w.Run(ctx, Task{Payer: c.payer, Model: c.model, Input: a.input, Once: once(c.id, c.item)})
