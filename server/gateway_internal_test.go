@@ -180,6 +180,25 @@ func TestCachedAnswersGrowOld(t *testing.T) {
 	ask("HIT")
 }
 
+func TestWhoHasNothingLeftForTodayStillGetsWhatIsCached(t *testing.T) {
+	h, _, _ := modelled(t, Config{})
+	key := "Authorization: Bearer " + h.keys.add(t, catalog.Key{Account: "local", Permission: catalog.Read, NeuronsPerDay: 7})
+	ask := func(seed int) answer {
+		return h.call(runs, fmt.Sprintf(`{"prompt":"why","seed":%d,"options":{"gateway":{"id":"mine","cacheTtl":60}}}`, seed), key)
+	}
+	ask(1).want(t, 200, 0)
+	refused := 0
+	for seed := 2; refused == 0 && seed < 200; seed++ { // each costs little of what it reserves
+		if a := ask(seed); a.status == 429 {
+			refused = seed
+		}
+	}
+	ask(refused).want(t, 429, 3036)
+	if a := ask(1); a.status != 200 || a.cacheStatus() != "HIT" || a.header.Get("nearside-neurons-left") == "" {
+		t.Errorf("got %d, %s, %v", a.status, a.cacheStatus(), a.header)
+	}
+}
+
 func TestAfterASwitchNoVectorsOfOtherWeightsComeBack(t *testing.T) {
 	h, s, _ := modelled(t, Config{})
 	body := `{"text":"a cat","options":{"gateway":{"id":"mine","cacheTtl":3600}}}`
