@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 
@@ -124,10 +125,11 @@ func (t transit) run(ctx context.Context) (outcome, error) {
 		log.Duration = time.Since(log.Created)
 		whole := outcome{made: made, kind: out.kind}
 		whole.made.Neurons += before
+		ended := err
 		if err != nil && fault.As(err) == nil {
-			err = fault.New(fault.Canceled, "the client hung up")
+			ended = context.Canceled // nobody reads it any more
 		}
-		t.finish(log, whole, err)
+		t.finish(log, whole, ended)
 		return made, err
 	}
 	return out, nil
@@ -177,17 +179,27 @@ func (t transit) finish(log gateway.Log, out outcome, err error) {
 	if t.options.NoLog {
 		return
 	}
-	log.Status = 200
-	if err != nil {
-		f := fault.As(err)
-		if f == nil {
-			f = fault.New(fault.Internal, "")
-		}
-		log.Status, _, _ = workersAI.answer(f)
-	}
+	log.Status = statusOf(err)
 	log.TokensIn, log.TokensOut, log.Neurons = out.made.Usage.Prompt, out.made.Usage.Completion, out.made.Neurons
 	log.ResponseType, log.ResponseBytes = out.kind, len(out.result)
 	t.server.parts.Gateway.Add(log)
+}
+
+// statusOf is the HTTP status of what came of an errand.
+func statusOf(err error) int {
+	if err == nil {
+		return 200
+	}
+	f := fault.As(err)
+	switch {
+	case f != nil:
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		f = fault.New(fault.Canceled, "")
+	default:
+		f = fault.New(fault.Internal, "")
+	}
+	status, _, _ := workersAI.answer(f)
+	return status
 }
 
 // input is what the answer is looked up by.

@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"nearside/fault"
 	"nearside/llm"
+	"nearside/llm/backend/backendtest"
 	"nearside/llm/gateway"
 	"nearside/llm/neuron"
 )
@@ -112,5 +114,28 @@ func TestWhatAttemptsBeforeAStreamCostIsToldAndLogged(t *testing.T) {
 	}
 	if log, err := parts.Gateway.Get(t.Context(), "local", "mine", out.crossing.log); err != nil || log.Neurons != 12 {
 		t.Errorf("logged %+v, %v", log, err)
+	}
+}
+
+func TestACallerWhoHangsUpIsLoggedAsOne(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		h, s, parts := modelled(t, Config{})
+		s.ollama.Lie(backendtest.StallMidway)
+		body := fmt.Sprintf(`{"prompt":"x","stream":%t,"options":{"gateway":{"id":"mine"}}}`, stream)
+		conn := h.dial()
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", runs, len(body), body)
+		until(t, "the model to be asked", func() bool { return parts.Ledger.Reservations() == 1 })
+		conn.Close()
+		var logs []gateway.Log
+		until(t, "the log", func() bool {
+			var err error
+			if logs, _, err = parts.Gateway.List(t.Context(), gateway.Query{Account: "local", Gateway: "mine", Limit: 9}); err != nil {
+				t.Fatal(err)
+			}
+			return len(logs) > 0
+		})
+		if len(logs) != 1 || logs[0].Status != 408 || logs[0].Neurons != charged(t, parts) {
+			t.Errorf("stream %t: logged %+v, charged %s", stream, logs, charged(t, parts))
+		}
 	}
 }
