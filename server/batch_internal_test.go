@@ -87,6 +87,27 @@ func TestABatchIsTakenInEveryFormThatClientsSend(t *testing.T) {
 	h.post(home+"/ai/run/"+llama33, `{"prompt":"hello","request_id":"mine","requests":[]}`).want(t, 200, 0, `"response":`)
 }
 
+func TestABindingQueuesABatchAndFetchesItWithoutAnEnvelope(t *testing.T) {
+	h, _, parts := withBatches(t)
+	w := newWorker(h)
+	a := w.run(llama33, someItems, `{"queueRequest":true}`)
+	var state struct {
+		Status string
+		ID     string `json:"request_id"`
+	}
+	if err := json.Unmarshal([]byte(a.body), &state); err != nil || state.Status != "queued" || a.header.Get("Content-Type") != typeJSON {
+		t.Fatalf("%v: %d %s", err, a.status, a.body)
+	}
+	until(t, "the batch to end", func() bool {
+		a = w.run(llama33, `{"request_id":"`+state.ID+`"}`, `{}`)
+		return a.status != 200 || strings.HasPrefix(a.body, `{"responses":[{"id":0,"result":{"response":"The sky is blue."`)
+	})
+	told := toldInBody.FindAllStringSubmatch(a.body, -1)
+	if ledger := charged(t, parts); ledger == 0 || !sameNumber(told[len(told)-1][1], ledger.String()) {
+		t.Errorf("charged %s: %s", ledger, a.body)
+	}
+}
+
 func TestABatchThatBreaksARuleIsRefusedWithThePlace(t *testing.T) {
 	h, _, parts := withBatches(t)
 	many := `{"requests":[` + strings.Repeat(`{"prompt":"x"},`, batch.MaxItems) + `{"prompt":"x"}]}`
