@@ -16,6 +16,7 @@ package workers
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -171,6 +172,12 @@ func (f *File) Name() string {
 		return "" // New has read it
 	}
 	return c.name
+}
+
+// Uses reports whether an environment of the file names the plugin in the file of the given path.
+func (f *File) Uses(plugin string) bool {
+	c, err := f.read()
+	return err == nil && slices.Contains(slices.Collect(maps.Values(c.environments)), plugin)
 }
 
 // has reports whether the file has the environment.

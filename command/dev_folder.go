@@ -1,0 +1,115 @@
+package command
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"nearside/disk"
+	"nearside/web"
+	"nearside/workers"
+)
+
+// devFolder is the folder .nearside beside a project's configuration. It ignores itself
+// in git, because server.json has the project's secret.
+type devFolder string
+
+// The files of a devFolder.
+const (
+	devPlugin = "plugin.cjs"  // what Miniflare loads
+	devServer = "server.json" // a devProject, which the plugin reads
+	devAdded  = "added.json"  // what was added to the configuration, for undoing it
+)
+
+// devProject is a Workers project as its plugin needs it, and which project that is at the server.
+type devProject struct {
+	URL     string `json:"url"`
+	Secret  string `json:"secret"`
+	ID      string `json:"id"`
+	Account string `json:"account"`
+}
+
+func devFolderOf(f *workers.File) devFolder {
+	return devFolder(filepath.Join(filepath.Dir(f.Path), ".nearside"))
+}
+
+func (d devFolder) file(name string) string { return filepath.Join(string(d), name) }
+
+// read decodes a file of the folder; it reports false if there is none.
+func (d devFolder) read(name string, into any) (bool, error) {
+	raw, err := os.ReadFile(d.file(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(raw, into)
+	}
+	return err == nil, err
+}
+
+// added returns what an earlier init of the environment added; nil if none is known.
+func (d devFolder) added(environment string) (*workers.Added, error) {
+	var a workers.Added
+	found, err := d.read(devAdded, &a)
+	if !found || err != nil || a.Environment != environment {
+		return nil, err
+	}
+	return &a, nil
+}
+
+// write makes the folder what it is to be.
+func (d devFolder) write(p devProject, a workers.Added) error {
+	for _, f := range []struct {
+		name    string
+		content any
+	}{
+		{".gitignore", []byte("*\n")}, // first, so that the secret is never without it
+		{devPlugin, web.WorkersPlugin},
+		{devServer, p},
+		{devAdded, a},
+	} {
+		raw, ok := f.content.([]byte)
+		if !ok {
+			var err error
+			if raw, err = json.MarshalIndent(f.content, "", "  "); err != nil {
+				return err
+			}
+			raw = append(raw, '\n')
+		}
+		if err := writeFile(d.file(f.name), raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remove removes what write made, and the folder if nothing else is in it.
+func (d devFolder) remove() error {
+	for _, name := range []string{devAdded, devServer, devPlugin, ".gitignore"} {
+		if err := os.Remove(d.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	// NOTE: a folder that is not empty stays; what is in it is not ours.
+	_ = os.Remove(string(d))
+	return nil
+}
+
+// writeFile makes a file, which only its owner can read, or replaces one, which keeps its mode.
+func writeFile(path string, content []byte) error {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real // a link stays one
+	}
+	before, missing := os.Stat(path)
+	err := disk.WriteFileAtomic(path, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+	if err == nil && missing == nil {
+		err = os.Chmod(path, before.Mode().Perm())
+	}
+	return err
+}
