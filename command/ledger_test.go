@@ -75,6 +75,7 @@ type spending struct {
 	url                    string
 	admin                  apiKey
 	keys                   []apiKey // of the callers
+	project                apiKey   // of a Worker
 	ways                   []way
 	ollama, openai, stalls *backendtest.Server
 
@@ -139,6 +140,9 @@ func (s *spending) prepare() {
 		}
 		s.keys = append(s.keys, key)
 	}
+	if err := api.Do(s.t.Context(), http.MethodPost, "/nearside/projects", map[string]any{"name": "worker"}, &s.project); err != nil {
+		s.t.Fatal(err)
+	}
 	if err := api.Do(s.t.Context(), http.MethodPost, "/nearside/indexes", map[string]any{"name": "notes", "model": bgeM3}, nil); err != nil {
 		s.t.Fatal(err)
 	}
@@ -152,7 +156,11 @@ func (s *spending) prepare() {
 		if w.model != stalling {
 			before := s.bounds["total"].least
 			s.note(w, s.keys[0])
-			s.ways[i].estimate = max(s.ways[i].estimate, s.bounds["total"].least-before)
+			cost := s.bounds["total"].least - before
+			if cost == 0 && !w.free && !w.batch {
+				s.t.Errorf("%s with %v costs nothing", w.path, w.body)
+			}
+			s.ways[i].estimate = max(s.ways[i].estimate, cost)
 		}
 	}
 }
@@ -219,6 +227,9 @@ func (s *spending) call(w way, random *rand.Rand) (alive bool) {
 
 // note makes a call, and notes what it cost or may have cost. It reports whether the server is there.
 func (s *spending) note(w way, key apiKey) (alive bool) {
+	if w.bound {
+		key = s.project
+	}
 	status, header, body, err := s.send(w, key, w.dryRun)
 	spent := bounds{}
 	switch told, ok := toldBy(header, body); {

@@ -37,8 +37,9 @@ type way struct {
 	wrap     func(body map[string]any) any // makes the body of the request; nil: it is body
 	header   map[string]string
 	streams  bool
-	free     bool // it reaches a model, and no model works
+	free     bool // no model works, or it has no price
 	batch    bool // it costs something later
+	bound    bool // it is a Worker's env.AI, which a project pays for
 	like     *way // what it may cost is what this may cost; nil: it can be asked itself
 	estimate int64
 	hangsUp  bool
@@ -66,6 +67,7 @@ func everyWay() []way {
 	model(bgeM3, false, object{"query": "a cat", "contexts": []any{object{"text": "dogs"}, object{"text": "a cat sat"}}})
 	model("@cf/baai/bge-base-en-v1.5", false, object{"text": "what the built-in encoder reads"})
 	model("@cf/facebook/bart-large-cnn", false, object{"input_text": "a long text", "max_length": 100})
+	all[len(all)-1].free = true // it is withdrawn and has no price
 	model("@cf/meta/m2m100-1.2b", false, object{"text": "the sky is blue", "target_lang": "de"})
 	model("@cf/ai4bharat/indictrans2-en-indic-1B", false, object{"text": []string{"one", "two"}, "target_language": "hin_Deva"})
 	model("@cf/huggingface/distilbert-sst-2-int8", false, object{"text": "what a day"})
@@ -74,6 +76,7 @@ func everyWay() []way {
 	model("@cf/black-forest-labs/flux-1-schnell", false, object{"prompt": "a blue sky"})
 	model("@cf/moondream/moondream3.1-9B-A2B", false, object{"task": "caption", "image": "data:image/png;base64," + base64.StdEncoding.EncodeToString(backendtest.Picture(2, 2))})
 	model("@cf/baai/bge-reranker-base", false, object{"query": "a cat", "contexts": []any{object{"text": "dogs"}, object{"text": "a cat sat"}}})
+	all[len(all)-1].like = &way{path: account + "/ai/run/" + llama, body: object{"messages": hello}} // a model that chats may stand in, for more tokens than a ranker reads
 	for _, base := range [][2]string{{"/v1", "/v1"}, {"/client/v4/accounts/{account}/ai/v1", account + "/ai/v1"}} {
 		openai := func(path, id string, streams bool, body object) {
 			body["model"] = id
@@ -84,7 +87,7 @@ func everyWay() []way {
 		openai("/responses", gptOSS, true, object{"input": "why is the sky blue"})
 		openai("/embeddings", bgeM3, false, object{"input": []string{"a cat", "a dog"}})
 	}
-	all = append(all, everyWayThroughAGateway()...)
+	all = append(append(all, everyWayThroughAGateway()...), everyWayOfAWorker()...)
 	all = append(all, way{route: run, path: account + "/ai/run/" + llama33 + "?queueRequest=true", model: llama33, batch: true,
 		body: object{"requests": []any{object{"prompt": "one"}, object{"messages": hello}}}})
 	embeds := &way{path: account + "/ai/run/" + bgeM3, body: object{"text": []string{strings.Repeat("a cat and a dog ", 8)}}}
@@ -115,6 +118,20 @@ func everyWayThroughAGateway() []way {
 		{route: paths + "/compat/{endpoint...}", path: "/v1/local/mine/compat/chat/completions", model: gptOSS, streams: true,
 			body: object{"model": "workers-ai/" + gptOSS, "messages": hello["messages"]}},
 	}
+}
+
+// everyWayOfAWorker lists calls of env.AI, as the runtime makes them.
+func everyWayOfAWorker() []way {
+	type object = map[string]any
+	hello := object{"messages": []any{object{"role": "user", "content": "why is the sky blue"}}}
+	w := way{model: llama, body: hello, streams: true, bound: true, like: &way{path: account + "/ai/run/" + llama, body: hello},
+		wrap: func(body object) any { return object{"inputs": body, "options": object{}} }}
+	through := w
+	w.path, through.path = "/run?version=3", "/ai-gateway/run?version=3"
+	through.wrap = func(body object) any {
+		return object{"inputs": body, "options": object{"gateway": object{"id": "mine"}}}
+	}
+	return []way{w, through}
 }
 
 // varied is the way as it is gone this time.
@@ -171,7 +188,13 @@ func (s *spending) send(w way, key apiKey, dryRun bool) (status int, header http
 		s.t.Error(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+key.Secret)
+	if w.bound {
+		req.Header.Set("X-Binding-Type", "ai")
+		req.Header.Set("X-Binding-Secret", key.Secret)
+		req.Header.Set("cf-consn-model-id", w.model)
+	} else {
+		req.Header.Set("Authorization", "Bearer "+key.Secret)
+	}
 	for name, value := range w.header {
 		req.Header.Set(name, value)
 	}
