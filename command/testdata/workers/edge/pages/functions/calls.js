@@ -1,0 +1,3 @@
+import { calls } from "../../../calls.js";
+
+export const onRequest = async ({ env }) => Response.json(await calls(env));
