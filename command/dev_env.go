@@ -21,9 +21,6 @@ import (
 	"nearside/fault"
 )
 
-// edgeAddress is where wrangler looks for the edge of a session. No option of its moves it.
-const edgeAddress = "127.0.0.1:443"
-
 // variable is one of the environment.
 type variable struct{ name, value string }
 
@@ -71,7 +68,7 @@ NODE_EXTRA_CA_CERTS has to be a real variable: in .env it has no effect.`,
 		if err := printVariables(cmd, edgeVariables(where, certificate), set); err != nil {
 			return err
 		}
-		for _, lack := range edgeLacks(cmd.Context(), where, certificate, edgeAddress) {
+		for _, lack := range edgeLacks(cmd.Context(), where, certificate, edge.Address) {
 			fmt.Fprintln(cmd.ErrOrStderr(), "nearside:", lack)
 		}
 		return nil
@@ -140,8 +137,5 @@ func callEdge(ctx context.Context, trusted []byte, address string) error {
 	if errors.As(err, &stranger) {
 		return fault.New(fault.Conflict, "%s is answered by a program with another certificate than %s vouches for; end that program, or name the data directory of the server with --data", address, edge.CertificateFile).Because(err)
 	}
-	return fault.New(fault.Unavailable, `nothing answers on %s, where wrangler looks. Start nearside serve --workers-edge; if it may not open that port, one of these lets it:
-  sudo setcap cap_net_bind_service=+ep "$(command -v nearside)"
-  sudo sysctl net.ipv4.ip_unprivileged_port_start=443
-  nearside serve --workers-edge=127.0.0.1:8443, and: sudo iptables -t nat -A OUTPUT -p tcp -d 127.0.0.1 --dport 443 -j REDIRECT --to-ports 8443`, address).Because(err)
+	return fault.New(fault.Unavailable, "nothing answers on %s, where wrangler looks (%v). Start nearside serve --workers-edge; if it may not open that port, one of these helps:\n%s", address, err, edge.Ways(runtime.GOOS))
 }

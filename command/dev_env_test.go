@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"net"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"nearside/command"
+	"nearside/edge"
 )
 
 // devEnv runs `nearside dev env` and returns its two outputs and its exit code.
@@ -53,7 +55,7 @@ func TestWhoCannotReachTheEdgeIsToldHow(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = command.CallEdge(t.Context(), nil, free.Addr().String())
-	for _, way := range []string{"setcap", "sysctl", "REDIRECT", free.Addr().String()} {
+	for _, way := range []string{edge.Ways(runtime.GOOS), free.Addr().String()} {
 		if err == nil || !strings.Contains(err.Error(), way) {
 			t.Errorf("no %s in: %v", way, err)
 		}

@@ -74,7 +74,7 @@ on port 443 of this machine only; any other address is for a redirect from there
 	flags.StringSliceVar(&f.server.Origins, "allow-origin", nil, "origins whose web pages may call, such as https://app.example.com")
 	flags.IntVar(&f.server.Work, "concurrency", 0, "requests worked on at once (default 8 a core, at least 32)")
 	flags.StringSliceVar(&f.server.Edge, "workers-edge", nil, "answer Workers projects, on 127.0.0.1:443 and [::1]:443, or on the addresses given as --workers-edge=ADDR,…")
-	flags.Lookup("workers-edge").NoOptDefVal = edgeAddress + ",[::1]:443"
+	flags.Lookup("workers-edge").NoOptDefVal = edge.Address + ",[::1]:443"
 	flags.BoolVar(&f.guide, "guide", false, "on an empty data directory, load the documentation as the index \"guide\" and ask it a question")
 	flags.StringVar(&f.logAs, "log", "text", "form of the log: text or json")
 	flags.StringVar(&f.logFrom, "log-level", "warn", "debug, info (every request), warn or error")

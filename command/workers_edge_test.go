@@ -13,17 +13,15 @@ import (
 	"testing"
 
 	"nearside/client"
+	"nearside/edge"
 )
-
-// edgePort is the one port on which wrangler looks for a session.
-const edgePort = "127.0.0.1:443"
 
 // edgeIsFree fails the test if it cannot have the port.
 func edgeIsFree(t *testing.T) {
 	t.Helper()
-	l, err := net.Listen("tcp", edgePort)
+	l, err := net.Listen("tcp", edge.Address)
 	if err != nil {
-		t.Fatalf("this test needs %s, the one address that wrangler calls: %v; end what has it, or run the test as one who may open it", edgePort, err)
+		t.Fatalf("this test needs %s, the one address that wrangler calls: %v; end what has it, or run the test as one who may open it", edge.Address, err)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -64,7 +62,7 @@ func makeDocs(t *testing.T, api *client.Client) {
 func TestAProjectThatWasNotChangedHasEveryCall(t *testing.T) {
 	clientsDir(t)
 	edgeIsFree(t)
-	t.Setenv("NEARSIDE_WORKERS_EDGE", edgePort+",[::1]:443")
+	t.Setenv("NEARSIDE_WORKERS_EDGE", edge.Address+",[::1]:443")
 	data := t.TempDir()
 	server, api := startForWorkers(t, data, "127.0.0.1:0")
 	makeDocs(t, api)

@@ -186,6 +186,14 @@ func TestADamagedAuthorityIsNamedWithTheNextStep(t *testing.T) {
 	open(t, dir, c)
 }
 
+func TestEverySystemHasAWayToThePort(t *testing.T) {
+	for system, way := range map[string]string{"linux": "setcap", "darwin": "0.0.0.0:443", "windows": "8443"} {
+		if !strings.Contains(edge.Ways(system), way) {
+			t.Errorf("%s: %s", system, edge.Ways(system))
+		}
+	}
+}
+
 var session = edge.Session{Account: "local", Key: "key-1", Bindings: []edge.Binding{{Name: "VECTORIZE", Type: "vectorize", Resource: "films"}, {Name: "AI", Type: "ai"}}}
 
 func TestASessionOutlivesARestartAndEndsByItsTime(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -77,11 +78,12 @@ func edgeClosed(addr string, err error) error {
 	next := "choose another with --workers-edge=ADDR"
 	switch {
 	case errors.Is(err, syscall.EACCES):
-		next = "let nearside open it once and for all (sudo setcap cap_net_bind_service=+ep $(command -v nearside), or sudo sysctl net.ipv4.ip_unprivileged_port_start=443), or choose another with --workers-edge=127.0.0.1:8443 and redirect port 443 to it"
+		next = "this user may not; one of these helps:\n" + edge.Ways(runtime.GOOS)
 	case errors.Is(err, syscall.EADDRINUSE):
-		next = "another program has it; end that, or choose another with --workers-edge=127.0.0.1:8443, to which 127.0.0.1:443 must lead, as wrangler calls no other port"
+		next = "another program has it; end that, or choose another with --workers-edge=127.0.0.1:8443, to which " + edge.Address + " must lead, as wrangler calls nothing else"
 	}
-	return fault.New(fault.Unavailable, "cannot listen on %s for Workers projects; %s", addr, next).Because(err)
+	// The cause stands before the ways, which are there to be copied.
+	return fault.New(fault.Unavailable, "cannot listen on %s for Workers projects (%v); %s", addr, err, next)
 }
 
 // atEdge reports whether a call came to the Workers edge. One whose head cannot be
