@@ -38,6 +38,18 @@ func devFolderOf(f *workers.File) devFolder {
 
 func (d devFolder) file(name string) string { return filepath.Join(string(d), name) }
 
+// relative returns a path as it is seen from the folder, which is how workerd's configuration names files.
+func (d devFolder) relative(path string) (string, error) {
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if whole, err = filepath.Rel(string(d), whole); err != nil {
+		return "", err
+	}
+	return filepath.ToSlash(whole), nil
+}
+
 // read decodes a file of the folder; it reports false if there is none.
 func (d devFolder) read(name string, into any) (bool, error) {
 	raw, err := os.ReadFile(d.file(name))
@@ -88,7 +100,7 @@ func (d devFolder) write(p devProject, a workers.Added) error {
 
 // remove removes what write made, and the folder if nothing else is in it.
 func (d devFolder) remove() error {
-	for _, name := range []string{devAdded, devServer, devPlugin, ".gitignore"} {
+	for _, name := range []string{devAdded, devServer, devPlugin, devConfig, ".gitignore"} {
 		if err := os.Remove(d.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

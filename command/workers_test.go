@@ -257,7 +257,24 @@ func TestAWorkersProjectHasEveryCallAfterDevInit(t *testing.T) {
 		seen = append(seen, workersRoute{"`getPlatformProxy`", worked(t, string(out))})
 		p.undo(before)
 	})
-	if !t.Failed() && len(seen) == 2 { // not with -run of a part
+	t.Run("workerd", func(t *testing.T) {
+		p := newProject(t, "platform", "wrangler.toml")
+		before := p.text()
+		p.init("--url", api.URL, "--index", "docs=3,cosine,genre:string")
+		if out, err := p.command("wrangler", "deploy", "--dry-run", "--outdir", "dist").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		nearside(t, t.Context(), "dev", "workerd", filepath.Join(p.dir, "dist", "index.js"), "--config", p.config)
+		address, stop := p.dev("workerd", "serve", filepath.Join(p.dir, ".nearside", "workerd.capnp"), "--socket-addr=http=127.0.0.1:{port}")
+		body := bodyOf(t, address+"/calls")
+		if !strings.Contains(body, `"greeting":"hello"`) {
+			t.Errorf("the Worker has no vars: %s", body)
+		}
+		seen = append(seen, workersRoute{"`workerd` alone", worked(t, body)})
+		stop()
+		p.undo(before)
+	})
+	if !t.Failed() && len(seen) == 3 { // not with -run of a part
 		checkWorkersTable(t, seen)
 	}
 }
