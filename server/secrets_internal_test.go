@@ -105,7 +105,9 @@ func TestNoCallOfAModelIsLogged(t *testing.T) {
 			t.Fatal(err)
 		}
 		conn.Close()
-		until(t, "the call to end", func() bool { return parts.Ledger.Reservations() == 0 && h.server.watch.size() == 0 })
+		until(t, "the call to end, and to be logged", func() bool {
+			return parts.Ledger.Reservations() == 0 && h.server.watch.size() == 0 && strings.Contains(h.log.String(), "msg=request")
+		})
 		h.unlogged(t)
 	})
 }
