@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"nearside/catalog"
+	"nearside/disk/disktest"
 	"nearside/embed"
 	"nearside/index"
 	"nearside/llm/gateway"
@@ -35,7 +35,7 @@ func TestNoFlippedByteChangesAnAnswer(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
-	for name, files := range map[string]map[string][]byte{"closed": closed, "killed": killed} {
+	for name, files := range map[string]disktest.Tree{"closed": closed, "killed": killed} {
 		t.Run(name, func(t *testing.T) {
 			want, err := answersOf(t, files)
 			if err != nil {
@@ -79,7 +79,7 @@ func (f flip) stem() string {
 }
 
 // apply returns the files with the flip.
-func (f flip) apply(files map[string][]byte) map[string][]byte {
+func (f flip) apply(files disktest.Tree) disktest.Tree {
 	damaged := maps.Clone(files)
 	damaged[f.file] = slices.Clone(files[f.file])
 	damaged[f.file][f.offset] ^= f.mask
@@ -87,7 +87,7 @@ func (f flip) apply(files map[string][]byte) map[string][]byte {
 }
 
 // flipsOf chooses flips, each file as often as the others; with -flips -1 it lists one for every byte.
-func flipsOf(files map[string][]byte, random *rand.Rand) []flip {
+func flipsOf(files disktest.Tree, random *rand.Rand) []flip {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if len(files[name]) > 0 {
@@ -111,7 +111,7 @@ func flipsOf(files map[string][]byte, random *rand.Rand) []flip {
 }
 
 // makeHouses fills a data directory and returns its files as a kill and as a clean end leave them.
-func makeHouses(t *testing.T) (closed, killed map[string][]byte) {
+func makeHouses(t *testing.T) (closed, killed disktest.Tree) {
 	t.Helper()
 	dir := t.TempDir()
 	h := openTestHouse(t, dir)
@@ -148,11 +148,11 @@ func makeHouses(t *testing.T) (closed, killed map[string][]byte) {
 	if err := h.gateway.Patch(ctx, "local", "mine", log.ID, []byte(`{"feedback":1,"metadata":{"team":"a"}}`)); err != nil {
 		t.Fatal(err)
 	}
-	killed = readFiles(t, dir)
+	killed = disktest.ReadTree(t, dir)
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return readFiles(t, dir), killed
+	return disktest.ReadTree(t, dir), killed
 }
 
 func openTestHouse(t *testing.T, dir string) *house {
@@ -173,18 +173,10 @@ func tryHouse(dir string) (*house, error) {
 }
 
 // answersOf lays out a data directory, asks it everything, and writes the answers down.
-func answersOf(t *testing.T, files map[string][]byte) (answers string, err error) {
+func answersOf(t *testing.T, files disktest.Tree) (answers string, err error) {
 	t.Helper()
 	dir := t.TempDir()
-	for name, content := range files {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	files.Lay(t, dir)
 	h, err := tryHouse(dir)
 	if err != nil {
 		return "", err
@@ -267,24 +259,4 @@ func (a *asking) snapshots() error {
 		err = a.note(contents, err)
 	}
 	return a.note(list, err)
-}
-
-// readFiles returns the files below a directory, by path, but for the shared memory that a kill does not leave.
-func readFiles(t *testing.T, root string) map[string][]byte {
-	t.Helper()
-	files := map[string][]byte{}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasSuffix(path, "-shm") {
-			return err
-		}
-		name, err := filepath.Rel(root, path)
-		if err == nil {
-			files[name], err = os.ReadFile(path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
 }

@@ -1,14 +1,11 @@
 package command
 
 import (
-	"archive/zip"
-	"bytes"
 	"flag"
-	"io"
-	"maps"
 	"os"
-	"slices"
 	"testing"
+
+	"nearside/disk/disktest"
 )
 
 var update = flag.Bool("update", false, "write the golden data directory anew; only for a new version of the format")
@@ -28,7 +25,7 @@ func TestTheGoldenDataDirectoryAnswersTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := answersOf(t, readGolden(t))
+	got, err := answersOf(t, disktest.Unpack(t, goldenDirectory))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,51 +34,15 @@ func TestTheGoldenDataDirectoryAnswersTheSame(t *testing.T) {
 	}
 }
 
-func readGolden(t *testing.T) map[string][]byte {
-	t.Helper()
-	archive, err := zip.OpenReader(goldenDirectory)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer archive.Close()
-	files := map[string][]byte{}
-	for _, packed := range archive.File {
-		f, err := packed.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if files[packed.Name], err = io.ReadAll(f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return files
-}
-
 func writeGolden(t *testing.T) {
 	t.Helper()
 	files, _ := makeHouses(t)
-	delete(files, "owner") // it speaks of the process that wrote it, and is written anew
-	answers, err := answersOf(t, files)
+	files.Pack(t, goldenDirectory)
+	answers, err := answersOf(t, disktest.Unpack(t, goldenDirectory))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var packed bytes.Buffer
-	archive := zip.NewWriter(&packed)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		w, err := archive.Create(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(files[name]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := archive.Close(); err != nil {
+	if err := os.WriteFile(goldenAnswers, []byte(answers), 0o644); err != nil {
 		t.Fatal(err)
-	}
-	for path, content := range map[string][]byte{goldenDirectory: packed.Bytes(), goldenAnswers: []byte(answers)} {
-		if err := os.WriteFile(path, content, 0o644); err != nil {
-			t.Fatal(err)
-		}
 	}
 }

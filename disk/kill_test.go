@@ -1,16 +1,14 @@
 package disk_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"sync"
 	"testing"
 
 	"nearside/disk"
+	"nearside/disk/disktest"
 )
 
 // keepWriting is the second process of the kill test: for ever four writers say
@@ -77,31 +75,12 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 // last change that it acknowledged.
 func killAfter(t *testing.T, path string, operations int) (last uint64) {
 	t.Helper()
-	writer := exec.Command(os.Args[0])
-	writer.Env = append(os.Environ(), "DISK_TEST_WRITER="+path)
-	stdout, err := writer.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := writer.Start(); err != nil {
-		t.Fatal(err)
-	}
-	said := bufio.NewScanner(stdout)
-	for n := 0; ; n++ {
-		if n == operations {
-			if err := writer.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if !said.Scan() {
-			break
-		}
+	disktest.KillAfter(t, "DISK_TEST_WRITER="+path, operations, func(line string) {
 		var sequence uint64
-		if _, err := fmt.Sscan(said.Text(), &sequence); err != nil {
-			t.Fatalf("%q: %v", said.Text(), err)
+		if _, err := fmt.Sscan(line, &sequence); err != nil {
+			t.Fatalf("%q: %v", line, err)
 		}
 		last = max(last, sequence)
-	}
-	writer.Wait() // it reports the kill
+	})
 	return last
 }

@@ -185,7 +185,7 @@ func TestCrashWhileGapsAreClosedLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.close(t)
-	files := readTree(t, h.path)
+	files := disktest.ReadTree(t, h.path)
 	path := filepath.Join(t.TempDir(), "data")
 	opening := func(hook disk.Hook) (string, error) {
 		dir, err := disk.OpenDir(path, disk.Options{Hook: hook})
@@ -200,14 +200,14 @@ func TestCrashWhileGapsAreClosedLosesNothing(t *testing.T) {
 		}
 		return got, errors.Join(err, e.Close(), dir.Close())
 	}
-	files.lay(t, path)
+	files.Lay(t, path)
 	count := disktest.Count()
 	if got, err := opening(count.Hook); err != nil || got != want {
 		t.Fatalf("other answers after the gaps were closed, or %v", err)
 	}
 	step := count.Operations()/sample(10, 100) + 1
 	for k := 1; k <= count.Operations(); k += step {
-		files.lay(t, path)
+		files.Lay(t, path)
 		if got, err := opening(disktest.CrashAt(k).Hook); err == nil && got != want {
 			t.Errorf("crash at operation %d: other answers, no error", k)
 		}

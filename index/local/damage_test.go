@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"nearside/disk"
+	"nearside/disk/disktest"
 	"nearside/fault"
 	"nearside/index"
 	"nearside/index/filter"
@@ -113,47 +112,8 @@ func fillSmall(t testing.TB, x index.Index) {
 	}
 }
 
-// tree is the files below a directory, by path.
-type tree map[string][]byte
-
-func readTree(t testing.TB, root string) tree {
-	t.Helper()
-	files := tree{}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasSuffix(path, "-shm") {
-			return err
-		}
-		name, err := filepath.Rel(root, path)
-		if err == nil {
-			files[name], err = os.ReadFile(path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
-// lay makes root hold these files and no others.
-func (files tree) lay(t testing.TB, root string) {
-	t.Helper()
-	if err := os.RemoveAll(root); err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range files {
-		path := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // smallTrees returns a small data directory as it is after it was closed, and after the process was killed.
-func smallTrees(t *testing.T) (trees map[string]tree, want string) {
+func smallTrees(t *testing.T) (trees map[string]disktest.Tree, want string) {
 	h := openHome(t, nil)
 	x := h.create(t, 1)
 	fillSmall(t, x)
@@ -161,9 +121,9 @@ func smallTrees(t *testing.T) (trees map[string]tree, want string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	killed := readTree(t, h.path)
+	killed := disktest.ReadTree(t, h.path)
 	h.close(t)
-	return map[string]tree{"closed": readTree(t, h.path), "killed": killed}, want
+	return map[string]disktest.Tree{"closed": disktest.ReadTree(t, h.path), "killed": killed}, want
 }
 
 // reading opens index number 1 of a data directory and returns its answers.
@@ -234,7 +194,7 @@ func TestFlippedBytesChangeNoAnswer(t *testing.T) {
 				damaged[f.at] ^= 1 << bit
 				whole := files[f.name]
 				files[f.name] = damaged
-				files.lay(t, root)
+				files.Lay(t, root)
 				files[f.name] = whole
 				if judge(t, root, fmt.Sprintf("%s: bit %d of byte %d of %s", state, bit, f.at, f.name), want) {
 					detected[f.name]++
@@ -257,7 +217,7 @@ func TestCutAndMissingFilesChangeNoAnswer(t *testing.T) {
 				} else {
 					files[name] = whole[:n]
 				}
-				files.lay(t, root)
+				files.Lay(t, root)
 				files[name] = whole
 				judge(t, root, fmt.Sprintf("%s: %s cut to %d bytes", state, name, n), want)
 			}

@@ -1,16 +1,12 @@
 package local_test
 
 import (
-	"archive/zip"
 	"bytes"
 	"flag"
-	"io"
-	"maps"
-	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
+	"nearside/disk/disktest"
 	"nearside/index/local"
 )
 
@@ -24,12 +20,12 @@ func TestDirectoryOfVersion1OpensAndAnswersTheSame(t *testing.T) {
 	if *writeGolden {
 		makeGolden(t)
 	}
-	files := unzip(t, golden)
+	files := disktest.Unpack(t, golden)
 	want, snapshot := string(files["answers"]), files["snapshot"]
 	delete(files, "answers")
 	delete(files, "snapshot")
 	root := filepath.Join(t.TempDir(), "data")
-	files.lay(t, root)
+	files.Lay(t, root)
 	got, err := reading(root)
 	if err != nil || got != want {
 		t.Fatalf("the directory answers\n%s\nwith error %v; it should answer\n%s", got, err, want)
@@ -57,45 +53,7 @@ func makeGolden(t *testing.T) {
 	}
 	snapshot := snapshotOf(t, x)
 	h.close(t)
-	files := readTree(t, h.path)
-	delete(files, "owner") // names the process
+	files := disktest.ReadTree(t, h.path)
 	files["answers"], files["snapshot"] = []byte(want), snapshot
-	f, err := os.Create(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z := zip.NewWriter(f)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		w, err := z.Create(filepath.ToSlash(name))
-		if err == nil {
-			_, err = w.Write(files[name])
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func unzip(t *testing.T, path string) tree {
-	t.Helper()
-	z, err := zip.OpenReader(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer z.Close()
-	files := tree{}
-	for _, entry := range z.File {
-		r, err := entry.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if files[filepath.FromSlash(entry.Name)], err = io.ReadAll(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return files
+	files.Pack(t, golden)
 }

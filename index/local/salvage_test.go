@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"testing"
 
+	"nearside/disk/disktest"
 	"nearside/fault"
 	"nearside/index"
 	"nearside/index/local"
@@ -26,7 +27,7 @@ func TestSalvageSavesWholeRecordsAndNoOthers(t *testing.T) {
 	}
 	h.close(t)
 	folder := filepath.Join(h.path, "indexes", "1")
-	whole := readTree(t, folder)
+	whole := disktest.ReadTree(t, folder)
 	const page = 16384
 	pages := len(whole["records.db"]) / page
 	lost := 0
@@ -34,7 +35,7 @@ func TestSalvageSavesWholeRecordsAndNoOthers(t *testing.T) {
 		files := maps.Clone(whole)
 		files["records.db"] = bytes.Clone(whole["records.db"])
 		files["records.db"][p*page+page/2] ^= 1
-		files.lay(t, folder)
+		files.Lay(t, folder)
 		h.openDir(t)
 		saved := map[index.VectorID]index.Record{}
 		result, err := local.Salvage(t.Context(), h.dir.Sub("indexes"), 1, func(r index.Record) error {
@@ -73,7 +74,7 @@ func TestSalvageNeedsNoRows(t *testing.T) {
 	upsert(t, x, records(0, n, 1)...)
 	h.close(t)
 	folder := filepath.Join(h.path, "indexes", "1")
-	files := readTree(t, folder)
+	files := disktest.ReadTree(t, folder)
 	delete(files, "vectors.rows")
 	const page = 16384
 	whole := files["records.db"]
@@ -81,7 +82,7 @@ func TestSalvageNeedsNoRows(t *testing.T) {
 	for p := range len(whole) / page {
 		files["records.db"] = bytes.Clone(whole)
 		files["records.db"][p*page+page/2] ^= 1
-		files.lay(t, folder)
+		files.Lay(t, folder)
 		h.openDir(t)
 		result, err := local.Salvage(t.Context(), h.dir.Sub("indexes"), 1, func(index.Record) error { return nil })
 		h.close(t)

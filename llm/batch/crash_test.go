@@ -1,12 +1,10 @@
 package batch_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"testing"
 
 	"nearside/disk"
@@ -167,31 +165,11 @@ func TestNothingIsLostOrChargedTwiceWhenTheProcessIsKilled(t *testing.T) {
 // and returns those that it acknowledged.
 func killAfter(t *testing.T, path string, lines int) (all []taken) {
 	t.Helper()
-	taker := exec.Command(os.Args[0])
-	taker.Env = append(os.Environ(), "BATCH_TEST_TAKER="+path)
-	taker.Stderr = os.Stderr
-	stdout, err := taker.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := taker.Start(); err != nil {
-		t.Fatal(err)
-	}
-	said := bufio.NewScanner(stdout)
-	for n := 0; ; n++ {
-		if n == lines {
-			if err := taker.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if !said.Scan() {
-			break
-		}
+	disktest.KillAfter(t, "BATCH_TEST_TAKER="+path, lines, func(line string) {
 		var b taken
-		if n, _ := fmt.Sscanf(said.Text(), "%s %s %d", &b.account, &b.id, &b.items); n == 3 {
+		if n, _ := fmt.Sscanf(line, "%s %s %d", &b.account, &b.id, &b.items); n == 3 {
 			all = append(all, b)
 		}
-	}
-	_ = taker.Wait() // it reports the kill
+	})
 	return all
 }

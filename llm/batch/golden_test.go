@@ -1,12 +1,9 @@
 package batch_test
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,58 +34,19 @@ func writeGolden(t *testing.T) {
 	}), ended)
 	ids := ended + " " + h.add(3)
 	h.shut()
-	if err := os.WriteFile(filepath.Join(path, "ids"), []byte(ids), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var packed bytes.Buffer
-	w := zip.NewWriter(&packed)
-	for _, name := range []string{"format", "ids", "batches.db", "batches.db.head", "ledger.db", "ledger.db.head"} { // not who wrote it
-		content, err := os.ReadFile(filepath.Join(path, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := w.Create(name)
-		if err == nil {
-			_, err = f.Write(content)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(golden, packed.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	files := disktest.ReadTree(t, path)
+	files["ids"] = []byte(ids)
+	files.Pack(t, golden)
 }
 
 // unpackGolden lays the golden directory out and returns its path and the ids.
 func unpackGolden(t *testing.T) (path string, ids []string) {
 	t.Helper()
-	archive, err := zip.OpenReader(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer archive.Close()
+	files := disktest.Unpack(t, golden)
+	ids = strings.Fields(string(files["ids"]))
+	delete(files, "ids")
 	path = t.TempDir()
-	for _, packed := range archive.File {
-		f, err := packed.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if packed.Name == "ids" {
-			ids = strings.Fields(string(content))
-			continue
-		}
-		if err := os.WriteFile(filepath.Join(path, packed.Name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	files.Lay(t, path)
 	return path, ids
 }
 

@@ -1,8 +1,6 @@
 package gateway_test
 
 import (
-	"archive/zip"
-	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -323,39 +321,12 @@ func writeGolden(t *testing.T) {
 	}
 	s.close()
 	defer s.open()
-	var packed bytes.Buffer
-	w := zip.NewWriter(&packed)
-	for _, name := range []string{"format", "gateway.db", "gateway.db.head"} { // not who wrote it
-		content, err := os.ReadFile(filepath.Join(s.path, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := w.Create(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.Write(content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(golden, packed.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	disktest.ReadTree(t, s.path).Pack(t, golden)
 }
 
 func unpackGolden(t *testing.T) (path string) {
-	archive, err := zip.OpenReader(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer archive.Close()
 	path = filepath.Join(t.TempDir(), "data")
-	if err := os.CopyFS(path, archive); err != nil {
-		t.Fatal(err)
-	}
+	disktest.Unpack(t, golden).Lay(t, path)
 	return path
 }
 

@@ -1,11 +1,8 @@
 package neuron_test
 
 import (
-	"archive/zip"
-	"bytes"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -49,51 +46,14 @@ func writeGolden(t *testing.T) {
 	if err := dir.Close(); err != nil {
 		t.Fatal(err)
 	}
-	var packed bytes.Buffer
-	w := zip.NewWriter(&packed)
-	for _, name := range []string{"format", "ledger.db", "ledger.db.head"} { // not who wrote it
-		content, err := os.ReadFile(filepath.Join(path, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := w.Create(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.Write(content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(golden2, packed.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	disktest.ReadTree(t, path).Pack(t, golden2)
 }
 
 // unpackGolden lays a golden directory out and returns its path.
 func unpackGolden(t *testing.T, golden string) string {
 	t.Helper()
-	archive, err := zip.OpenReader(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer archive.Close()
 	path := t.TempDir()
-	for _, packed := range archive.File {
-		f, err := packed.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(path, packed.Name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	disktest.Unpack(t, golden).Lay(t, path)
 	return path
 }
 
