@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"nearside/fault"
@@ -32,6 +33,13 @@ type cold struct {
 
 func (c *cold) find(path, rescue, format string, args ...any) {
 	c.findings = append(c.findings, Finding{Path: path, Problem: fmt.Sprintf(format, args...), Rescue: rescue})
+}
+
+// HasDB reports whether anything of a database lies in the directory: a file of its
+// own, its log or its witness.
+func (d *Dir) HasDB(name string) (bool, error) {
+	names, err := d.Names()
+	return slices.ContainsFunc(names, func(there string) bool { return strings.HasPrefix(there, name) }), err
 }
 
 // CheckDB verifies a database that is not open, without changing it, and lists

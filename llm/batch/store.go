@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -147,8 +145,7 @@ func (s *Store) load(tx *disk.Tx) error {
 // Check examines the batches of a data directory that nobody has open, without
 // changing them, and lists what is wrong. That there are none is nothing wrong.
 func Check(ctx context.Context, dir *disk.Dir) ([]disk.Finding, error) {
-	names, err := dir.Names()
-	if err != nil || !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, fileName) }) {
+	if there, err := dir.HasDB(fileName); err != nil || !there {
 		return nil, err
 	}
 	return dir.CheckDB(ctx, fileName, schema)

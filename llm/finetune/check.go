@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 
 	"nearside/disk"
 )
@@ -20,8 +18,7 @@ const rescue = "remove the fine-tune and store it again: DELETE nearside/finetun
 // Check examines the fine-tunes of a data directory that nobody has open: the
 // database, and each file against its checksum. That there are none is nothing wrong.
 func Check(ctx context.Context, dir *disk.Dir) ([]disk.Finding, error) {
-	names, err := dir.Names()
-	if err != nil || !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, databaseName) }) {
+	if there, err := dir.HasDB(databaseName); err != nil || !there {
 		return nil, err
 	}
 	findings, err := dir.CheckDB(ctx, databaseName, schema)

@@ -95,15 +95,13 @@ type LogOptions struct {
 
 // Logs are the logs of a data directory. They may be used from any goroutine.
 type Logs struct {
-	db      *disk.DB
-	clock   func() time.Time
-	keep    int
-	writing sync.WaitGroup // the timer's flush
+	db    *disk.DB
+	clock func() time.Time
+	keep  int
+	later *disk.Later // writes those that wait
 
-	mu      sync.Mutex     // guards the fields below; nothing waits under it
+	mu      sync.Mutex     // guards the field below; nothing waits under it
 	waiting map[string]Log // by id: not yet on the disk
-	timer   *time.Timer    // writes them; nil: there are none, or the logs are closed
-	closed  bool
 }
 
 // OpenLogs opens the logs of a data directory and makes them if there are none.
@@ -121,14 +119,15 @@ func OpenLogs(dir *disk.Dir, o LogOptions) (*Logs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Logs{db: db, clock: o.Clock, keep: o.Keep, waiting: map[string]Log{}}, nil
+	l := &Logs{db: db, clock: o.Clock, keep: o.Keep, waiting: map[string]Log{}}
+	l.later = disk.NewLater(flushAfter, l.flushLater)
+	return l, nil
 }
 
 // CheckLogs examines the logs of a data directory that nobody has open, without
 // changing them, and lists what is wrong. That there are none is nothing wrong.
 func CheckLogs(ctx context.Context, dir *disk.Dir) ([]disk.Finding, error) {
-	names, err := dir.Names()
-	if err != nil || !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, fileName) }) {
+	if there, err := dir.HasDB(fileName); err != nil || !there {
 		return nil, err
 	}
 	return dir.CheckDB(ctx, fileName, schema)
@@ -142,25 +141,16 @@ func (l *Logs) NewID() string { return newID(l.clock()) }
 func (l *Logs) Add(log Log) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || len(l.waiting) >= maxWaiting {
+	if len(l.waiting) >= maxWaiting {
 		return
 	}
 	l.waiting[log.ID] = log
-	if l.timer == nil {
-		l.writing.Add(1)
-		l.timer = time.AfterFunc(flushAfter, l.flushLater)
-	}
+	l.later.Ask()
 }
 
-// flushLater is what the timer does. What cannot be written now is tried again with
+// flushLater writes what waits. What cannot be written now is tried again with
 // the next log that is added or asked for.
-func (l *Logs) flushLater() {
-	defer l.writing.Done()
-	l.mu.Lock()
-	l.timer = nil
-	l.mu.Unlock()
-	_ = l.flush(context.Background())
-}
+func (l *Logs) flushLater() { _ = l.flush(context.Background()) }
 
 // flush writes what waits to be written, and drops what is too old or too much.
 func (l *Logs) flush(ctx context.Context) error {
@@ -250,13 +240,6 @@ func (l *Logs) Check(ctx context.Context) error { return l.db.Check(ctx) }
 
 // Close writes what is still to be written and closes the database.
 func (l *Logs) Close() error {
-	l.mu.Lock()
-	l.closed = true
-	if l.timer != nil && l.timer.Stop() {
-		l.writing.Done()
-	}
-	l.timer = nil
-	l.mu.Unlock()
-	l.writing.Wait()
+	l.later.Close()
 	return errors.Join(l.flush(context.Background()), l.db.Close())
 }

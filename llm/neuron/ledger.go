@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -63,19 +61,17 @@ type Options struct {
 // Ledger keeps what every account, key and model used on every UTC day. It may
 // be used from any goroutine.
 type Ledger struct {
-	db      *disk.DB
-	clock   func() time.Time
-	perDay  Micro
-	meters  *meters
-	writing sync.WaitGroup // the timer's flush
+	db     *disk.DB
+	clock  func() time.Time
+	perDay Micro
+	meters *meters
+	later  *disk.Later // writes pending
 
 	mu       sync.Mutex // guards the fields below; nothing waits under it
 	day      string     // the UTC day that charges go to; it never goes back
 	tallies  map[holder]*tally
 	reserved int // reservations that are neither settled nor refunded
 	pending  counts
-	timer    *time.Timer // writes pending; nil: there is nothing pending, or the ledger is closed
-	closed   bool
 }
 
 // holder is who has a limit: an account, or with a key that key of the account.
@@ -97,6 +93,7 @@ func Open(dir *disk.Dir, o Options) (*Ledger, error) {
 		return nil, err
 	}
 	l := &Ledger{db: db, clock: o.Clock, perDay: o.PerDay, meters: newMeters(), tallies: map[holder]*tally{}}
+	l.later = disk.NewLater(flushAfter, l.flushLater)
 	l.day = dayOf(o.Clock())
 	if err := db.View(context.Background(), l.load); err != nil {
 		return nil, errors.Join(fmt.Errorf("read %s: %w", db.Path(), err), db.Close())
@@ -117,8 +114,7 @@ func (l *Ledger) load(tx *disk.Tx) error {
 // Check examines the ledger of a data directory that nobody has open, without
 // changing it, and lists what is wrong. That there is none is nothing wrong.
 func Check(ctx context.Context, dir *disk.Dir) ([]disk.Finding, error) {
-	names, err := dir.Names()
-	if err != nil || !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, fileName) }) {
+	if there, err := dir.HasDB(fileName); err != nil || !there {
 		return nil, err
 	}
 	return dir.CheckDB(ctx, fileName, schema)
@@ -130,14 +126,7 @@ func (l *Ledger) Check(ctx context.Context) error { return l.db.Check(ctx) }
 // Close writes what is still to be written and closes the database. What is
 // reserved is forgotten.
 func (l *Ledger) Close() error {
-	l.mu.Lock()
-	l.closed = true
-	if l.timer != nil && l.timer.Stop() {
-		l.writing.Done()
-	}
-	l.timer = nil
-	l.mu.Unlock()
-	l.writing.Wait()
+	l.later.Close()
 	return errors.Join(l.flush(context.Background()), l.db.Close())
 }
 

@@ -81,21 +81,12 @@ func (l *Ledger) Queried(account string, dimensions int) {
 // countLocked adds to what waits to be written, and sees to it that it will be.
 func (l *Ledger) countLocked(add func(c *counts, day string)) {
 	add(&l.pending, l.todayLocked())
-	if l.timer == nil && !l.closed {
-		l.writing.Add(1)
-		l.timer = time.AfterFunc(flushAfter, l.flushLater)
-	}
+	l.later.Ask()
 }
 
-// flushLater is what the timer does. What cannot be written now, because the disk
+// flushLater writes what waits. What cannot be written now, because the disk
 // is full perhaps, is tried again with the next count or charge.
-func (l *Ledger) flushLater() {
-	defer l.writing.Done()
-	l.mu.Lock()
-	l.timer = nil
-	l.mu.Unlock()
-	_ = l.flush(context.Background())
-}
+func (l *Ledger) flushLater() { _ = l.flush(context.Background()) }
 
 // take returns the day that charges go to, and what waits to be written.
 func (l *Ledger) take() (day string, waiting counts) {
