@@ -74,11 +74,7 @@ func (c *call) runInput(model string, read func() ([]byte, error)) error {
 	if about, err := c.batched(r); about {
 		return err
 	}
-	e := c.server.errand(r)
-	if c.family().bare() {
-		e.wrap = asItIs
-	}
-	return c.perform(e)
+	return c.perform(c.server.errand(r))
 }
 
 // errand is the errand of a call on …/ai/run.
@@ -138,10 +134,18 @@ func (c *call) modelBody() ([]byte, error) {
 // checkInput makes sure that JSON for a model can be parsed safely.
 func checkInput(body []byte) error {
 	if err := checkJSON(body); err != nil {
-		return fault.For(llm.ReasonInput, "AiError: Bad input: Error: %s", err)
+		return badInput("%s", err)
 	}
 	return nil
 }
+
+// badInput is the fault of an input that a model's schema, or a rule beside it, refuses.
+func badInput(format string, args ...any) error {
+	return fault.For(llm.ReasonInput, badInputPrefix+format, args...)
+}
+
+// badInputPrefix begins what the real service says of an input that is wrong.
+const badInputPrefix = "AiError: Bad input: Error: "
 
 // inferenceError words the refusal of an input as the real service does: with
 // its prefix and the request's id.

@@ -65,23 +65,18 @@ func (c *call) readBatch(r run) (form batchForm, about bool, err error) {
 	case !queue && (!takes || body.Requests == nil && body.ID == nil || r.inspect() == nil):
 		return form, false, nil
 	case !takes:
-		return form, true, badBatch("queueRequest: %s takes no batches; leave it out, or use a model with the property async_queue, which ai/models/search lists", r.model.ID)
+		return form, true, badInput("queueRequest: %s takes no batches; leave it out, or use a model with the property async_queue, which ai/models/search lists", r.model.ID)
 	case body.ID != nil:
 		if form.id, _ = body.ID.(string); form.id == "" {
-			return form, true, badBatch("'/request_id' must be the id that was returned when the batch was queued")
+			return form, true, badInput("'/request_id' must be the id that was returned when the batch was queued")
 		}
 		return form, true, nil
 	case !queue:
-		return form, true, badBatch("requests are a batch, which is queued with ?queueRequest=true")
+		return form, true, badInput("requests are a batch, which is queued with ?queueRequest=true")
 	case json.Unmarshal(body.Requests, &form.requests) != nil:
-		return form, true, badBatch("required properties at '/' are 'requests', a list of inputs, or 'request_id'")
+		return form, true, badInput("required properties at '/' are 'requests', a list of inputs, or 'request_id'")
 	}
 	return form, true, nil
-}
-
-// badBatch is the fault of a batch that breaks a rule.
-func badBatch(format string, args ...any) error {
-	return fault.For(llm.ReasonInput, "AiError: Bad input: Error: "+format, args...)
 }
 
 // queueBatch takes a batch, once it has looked at every item.
@@ -131,17 +126,17 @@ func (r run) checkItem(i int, input []byte) (reference string, err error) {
 	}
 	err = r.inspect()
 	if err == nil && json.Unmarshal(input, &beside) != nil {
-		err = badBatch("Type mismatch of '/external_reference', which must be a string")
+		err = badInput("Type mismatch of '/external_reference', which must be a string")
 	}
 	switch {
 	case err != nil:
 	case beside.Stream == true:
-		err = badBatch("'/stream' must be false: what a batch answers is fetched as a whole")
+		err = badInput("'/stream' must be false: what a batch answers is fetched as a whole")
 	case beside.DryRun == true:
-		err = badBatch("'/dry_run' stands beside requests, for all of them")
+		err = badInput("'/dry_run' stands beside requests, for all of them")
 	}
 	if f := fault.As(err); f != nil && f.Reason == llm.ReasonInput {
-		err = badBatch("at '/requests/%d': %s", i, strings.TrimPrefix(f.Error(), "AiError: Bad input: Error: "))
+		err = badInput("at '/requests/%d': %s", i, strings.TrimPrefix(f.Error(), badInputPrefix))
 	}
 	return beside.Reference, err
 }

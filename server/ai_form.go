@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"nearside/fault"
 	"nearside/llm"
 	"nearside/llm/backend"
 	"nearside/llm/chat"
@@ -27,11 +26,6 @@ const (
 	mostSide   = 1920 // pixels
 	mostSteps  = 50
 )
-
-// badPart is the fault of a form that is not what flux-2 takes.
-func badPart(format string, args ...any) error {
-	return fault.For(llm.ReasonInput, "AiError: Bad input: Error: "+format, args...)
-}
 
 // paintingForm reads the form of flux-2, which is the body, or in JSON {multipart: {body, contentType}}.
 func (r run) paintingForm() (backend.Painting, error) {
@@ -68,7 +62,7 @@ func formInJSON(raw json.RawMessage) ([]byte, error) {
 	return llm.File("/multipart/body", raw)
 }
 
-var errNoForm = badPart("the body is no multipart/form-data, or ends before its end")
+var errNoForm = badInput("the body is no multipart/form-data, or ends before its end")
 
 // parts are the parts of a form by name.
 type parts map[string][]byte
@@ -94,10 +88,10 @@ func formParts(form []byte, kind string) (parts, error) {
 		case err != nil:
 			return nil, errNoForm
 		case count == mostParts:
-			return nil, badPart("the form has more than %d parts", mostParts)
+			return nil, badInput("the form has more than %d parts", mostParts)
 		}
 		if list[part.FormName()], err = io.ReadAll(part); err != nil {
-			return nil, badPart("the part '%s' of the form ends before its end", shortName(part.FormName()))
+			return nil, badInput("the part '%s' of the form ends before its end", shortName(part.FormName()))
 		}
 	}
 }
@@ -108,7 +102,7 @@ func shortName(name string) string { return strings.Trim(quoteShort(name), `"`) 
 // painting reads what a form asks for.
 func (p parts) painting() (q backend.Painting, err error) {
 	if q.Prompt = string(p["prompt"]); q.Prompt == "" {
-		return q, badPart("required properties at '/' are 'prompt'")
+		return q, badInput("required properties at '/' are 'prompt'")
 	}
 	for _, field := range []struct {
 		name        string
@@ -120,9 +114,9 @@ func (p parts) painting() (q backend.Painting, err error) {
 		case err != nil:
 			return q, err
 		case given && n < int64(field.least):
-			return q, badPart("'/%s' must be >= %d, and is %d", field.name, field.least, n)
+			return q, badInput("'/%s' must be >= %d, and is %d", field.name, field.least, n)
 		case given && n > int64(field.most):
-			return q, badPart("'/%s' must be <= %d, and is %d", field.name, field.most, n)
+			return q, badInput("'/%s' must be <= %d, and is %d", field.name, field.most, n)
 		}
 		*field.into = int(n)
 	}
@@ -134,7 +128,7 @@ func (p parts) painting() (q backend.Painting, err error) {
 	if raw, given := p["guidance"]; given {
 		guidance, err := strconv.ParseFloat(string(raw), 64)
 		if err != nil || !(guidance >= 0 && guidance <= 100) {
-			return q, badPart("'/guidance' must be a number from 0 to 100")
+			return q, badInput("'/guidance' must be a number from 0 to 100")
 		}
 		q.Guidance = &guidance
 	}
@@ -149,7 +143,7 @@ func (p parts) integer(name string) (n int64, given bool, err error) {
 		return 0, false, nil
 	}
 	if n, err = strconv.ParseInt(raw, 10, 64); err != nil {
-		return 0, false, badPart("Type mismatch of '/%s', 'string' not in 'integer'", name)
+		return 0, false, badInput("Type mismatch of '/%s', 'string' not in 'integer'", name)
 	}
 	return n, true, nil
 }
@@ -165,7 +159,7 @@ func (p parts) pictures() ([]chat.Image, error) {
 	}
 	slices.Sort(names)
 	if len(names) > mostInputs {
-		return nil, badPart("the form has %d parts %s…; at most %d are taken", len(names), prefix, mostInputs)
+		return nil, badInput("the form has %d parts %s…; at most %d are taken", len(names), prefix, mostInputs)
 	}
 	var list []chat.Image
 	for _, name := range names {

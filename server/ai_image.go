@@ -120,7 +120,7 @@ func (in moondreamInput) request(model string) (*chat.Request, error) {
 			", and the places that a model makes up which chats would be worth nothing; Moondream's own server has /v1/" + in.Task + " and can be asked directly. query and caption are answered here"}
 	case "query":
 		if ask = in.Question; ask == "" {
-			return nil, fault.For(llm.ReasonInput, "AiError: Bad input: Error: required properties at '/' are 'question'")
+			return nil, badInput("required properties at '/' are 'question'")
 		}
 	}
 	picture, err := llm.Picture("/image", in.Image)

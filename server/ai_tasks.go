@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"slices"
 
-	"nearside/fault"
 	"nearside/llm"
 )
 
@@ -115,7 +114,7 @@ func runRanking(ctx context.Context, s *Server, r run) (outcome, error) {
 		return outcome{}, err
 	}
 	if len(input.Contexts) > maxInputs {
-		return outcome{}, fault.For(llm.ReasonInput, "AiError: Bad input: Error: Length of '/contexts' must be <= %d, and is %d", maxInputs, len(input.Contexts))
+		return outcome{}, badInput("Length of '/contexts' must be <= %d, and is %d", maxInputs, len(input.Contexts))
 	}
 	texts := make([]string, len(input.Contexts))
 	for i, context := range input.Contexts {

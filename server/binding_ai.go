@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"nearside/fault"
-	"nearside/llm"
 )
 
 // aiBinding is env.AI: the calls of the runtime's module cloudflare-internal:ai-api. A
@@ -88,7 +87,7 @@ func (c *call) boundInput() ([]byte, error) {
 		Options json.RawMessage `json:"options"`
 	}
 	if err := json.Unmarshal(body, &sent); err != nil || len(sent.Inputs) == 0 {
-		return nil, fault.For(llm.ReasonInput, "AiError: Bad input: Error: required properties at '/' are 'inputs'")
+		return nil, badInput("required properties at '/' are 'inputs'")
 	}
 	options := bytes.TrimSpace(sent.Options)
 	if len(options) == 0 || string(options) == "null" || string(options) == "{}" || sent.Inputs[0] != '{' {
@@ -112,7 +111,7 @@ func (c *call) spread(name string) error {
 	if text != "" {
 		inputs := map[string]json.RawMessage{}
 		if err := json.Unmarshal([]byte(text), &inputs); err != nil {
-			return fault.For(llm.ReasonInput, "AiError: Bad input: Error: %s in the query must be a JSON object", name)
+			return badInput("%s in the query must be a JSON object", name)
 		}
 		for key, value := range inputs {
 			var word string

@@ -110,6 +110,9 @@ func (s *Server) handle(c *call) error {
 			return err
 		}
 	}
+	if route.Reaches {
+		c.Context = backend.Outside(c.Context, c.elsewhere)
+	}
 	return route.Handle(s, c)
 }
 
@@ -133,7 +136,6 @@ func (s *Server) newCall(f *fiber.Ctx) *call {
 		c.query, _ = url.ParseQuery(query)
 	}
 	c.Context, c.cancel = context.WithCancelCause(s.base)
-	c.Context = backend.Outside(c.Context, c.elsewhere)
 	c.incoming = newBody(c, request)
 	c.setHeader("nearside-request-id", c.id)
 	c.setHeader("cf-ray", ray)

@@ -137,25 +137,20 @@ func (r embeddingsRequest) list(e llm.Embedded) embeddingList {
 	return list
 }
 
-// badOpenAI is a fault of an OpenAI request that breaks its schema.
-func badOpenAI(format string, args ...any) error {
-	return fault.For(llm.ReasonInput, "AiError: Bad input: Error: "+format, args...)
-}
-
 // check returns the texts of a request that can be answered as asked.
 func (r embeddingsRequest) check(c *llm.Catalogue) ([]string, error) {
 	if r.Model == "" {
-		return nil, badOpenAI("required properties at '/' are 'model'")
+		return nil, badInput("required properties at '/' are 'model'")
 	}
 	model, err := c.Model(r.Model)
 	if err != nil {
 		return nil, err
 	}
 	if r.EncodingFormat != "" && r.EncodingFormat != "float" && r.EncodingFormat != "base64" {
-		return nil, badOpenAI("'/encoding_format' must be one of 'float', 'base64', and is %s", quoteShort(r.EncodingFormat))
+		return nil, badInput("'/encoding_format' must be one of 'float', 'base64', and is %s", quoteShort(r.EncodingFormat))
 	}
 	if r.Dimensions != nil && *r.Dimensions != model.Dimensions {
-		return nil, badOpenAI("'/dimensions' is %d; %s makes vectors of %d dimensions, and cutting them would change what they mean. Leave dimensions out", *r.Dimensions, model.ID, model.Dimensions)
+		return nil, badInput("'/dimensions' is %d; %s makes vectors of %d dimensions, and cutting them would change what they mean. Leave dimensions out", *r.Dimensions, model.ID, model.Dimensions)
 	}
 	return r.texts()
 }
@@ -164,10 +159,10 @@ func (r embeddingsRequest) check(c *llm.Catalogue) ([]string, error) {
 // are numbers of OpenAI's own vocabulary and mean nothing to other models.
 func (r embeddingsRequest) texts() ([]string, error) {
 	if r.Input == nil {
-		return nil, badOpenAI("required properties at '/' are 'input'")
+		return nil, badInput("required properties at '/' are 'input'")
 	}
 	if holdsTokens(r.Input) {
-		return nil, badOpenAI("'/input' holds tokens; they number OpenAI's vocabulary, which no model here shares. Send text (with LangChain: check_embedding_ctx_length=False)")
+		return nil, badInput("'/input' holds tokens; they number OpenAI's vocabulary, which no model here shares. Send text (with LangChain: check_embedding_ctx_length=False)")
 	}
 	return llm.Texts("/input", r.Input, maxInputs)
 }

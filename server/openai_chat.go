@@ -45,7 +45,7 @@ func texting(endpoint string, parse func([]byte) (*chat.Request, error), writer 
 		}
 		model := q.Options.Model
 		if model == "" {
-			return errand{}, inferenceError(badOpenAI("required properties at '/' are 'model'"), l.id)
+			return errand{}, inferenceError(badInput("required properties at '/' are 'model'"), l.id)
 		}
 		call := llm.Call{Payer: l.payer, ID: l.id, Model: model, RejectIfBusy: q.Options.RejectIfBusy, DryRun: q.Options.DryRun}
 		head := chat.Head{ID: l.id, Model: model, Created: l.started}
