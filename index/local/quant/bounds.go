@@ -85,9 +85,9 @@ func (q *Query) KeyLimit(limit float64, loss float32) int32 {
 	var most float64 // the key, in units of vectors
 	switch {
 	case b.of == ofCosine:
-		most = limit + lost + b.loss*(1+lost) + rounding
+		most = limit + lost + b.loss*(1+lost) + 2*rounding
 	case b.of == ofProduct && b.key > 0:
-		most = limit + lost + b.loss*b.longest + (b.longest+lost)*rounding
+		most = limit + lost + b.loss*b.longest + (b.longest+lost+math.Abs(limit))*rounding
 	case b.of == ofDistance && !b.coarse && limit >= 0:
 		near := math.Sqrt(limit)*(1+rounding) + b.loss + lost
 		most = near*near*(1+rounding) + (b.squares+b.longest*b.longest)*2*rounding - b.squares

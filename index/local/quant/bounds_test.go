@@ -143,6 +143,19 @@ func TestBoundsHoldForVectorsOfEveryShape(t *testing.T) {
 	}
 }
 
+// A vector that the codec cannot hold loses so much that a key's unit is below what rounding takes.
+func TestKeyLimitsHoldBesideEnormousLosses(t *testing.T) {
+	r := seeded(1)
+	for _, metric := range metrics {
+		c := quant.Train(metric, 2, normal(r, 20, 2, 0, 1))
+		for range 500 {
+			vectors := append(normal(r, 10, 2, 0, 1), normal(r, 10, 2, 0, math.Pow(10, r.Float64()*18))...)
+			s := store(c, vectors)
+			checkBounds(t, s, vectors[r.IntN(len(vectors))])
+		}
+	}
+}
+
 // What the bounds say must be worth something, or they would be right for nothing.
 func TestBoundsOfUsualVectorsAreNarrow(t *testing.T) {
 	r := random()
