@@ -38,7 +38,19 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// TestMain has everything that runs with -long, which is where real clients are, run alone.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if *long {
+		code, ran, err := alone()
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		if ran {
+			os.Exit(code)
+		}
+	}
 	code := m.Run()
 	if built != "" {
 		_ = os.RemoveAll(built)
