@@ -178,15 +178,14 @@ func (s *store) fill(ctx context.Context, v *view, n int, of func(i int) (slot, 
 	})
 }
 
-// name sets the ids and namespaces of records. The ids share one piece of memory.
+// usualID is how long most ids are, in bytes; a UUID has 36.
+const usualID = 40
+
+// name sets the ids and namespaces of records. The ids share one piece of memory,
+// or a few if they are long.
 func (s *store) name(v *view, n int, of func(i int) (slot, *index.Record)) {
-	length := 0
-	for i := range n {
-		at, _ := of(i)
-		length += len(v.table.id(at))
-	}
 	var names strings.Builder
-	names.Grow(length)
+	names.Grow(n * usualID)
 	for i := range n {
 		at, record := of(i)
 		from := names.Len()
