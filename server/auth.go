@@ -61,6 +61,19 @@ func (s *Server) admit(c *call) error {
 			return err
 		}
 	}
+	err := s.findCaller(c)
+	switch {
+	case c.route.Scope == public:
+		return nil
+	case err != nil:
+		return err
+	}
+	return c.permitted()
+}
+
+// findCaller finds out whose key a call has. It is an error if it needs one and has
+// none, or one that does not open the account.
+func (s *Server) findCaller(c *call) error {
 	if !s.keyed() {
 		return nil
 	}
@@ -68,9 +81,6 @@ func (s *Server) admit(c *call) error {
 	key, known := s.parts.Keys.Authenticate(secret)
 	if known {
 		c.key = principal{key}
-	}
-	if c.route.Scope == public {
-		return nil
 	}
 	switch {
 	case secret == "":
@@ -81,7 +91,7 @@ func (s *Server) admit(c *call) error {
 		// The same words whether or not the account exists.
 		return forbidden(reasonAccount, "this key does not open this account")
 	}
-	return c.permitted()
+	return nil
 }
 
 // permitted checks that the caller's key allows the call.

@@ -18,10 +18,15 @@ import (
 // Host check nor the keys; the secret is needed also where no key is, so that
 // no web page can make such a call. Calls from the Workers edge (edge.go) come
 // through a door of their own, to the same routes.
+//
+// A program that is no Worker has the same objects from nearside.js. Without a project
+// it names an account instead; then a call is let in as one of the public API is, by
+// its Host and its key.
 const (
-	headerBindingType   = "X-Binding-Type"
-	headerBindingSecret = "X-Binding-Secret"
-	headerResource      = "X-Resource-Id"
+	headerBindingType    = "X-Binding-Type"
+	headerBindingSecret  = "X-Binding-Secret"
+	headerBindingAccount = "X-Binding-Account"
+	headerResource       = "X-Resource-Id"
 )
 
 // bindings are the types of bindings that are answered, each with its routes: a file for each.
@@ -56,6 +61,13 @@ func (s *Server) bound(c *call) (*router, error) {
 	if c.fromBrowser() {
 		return nil, crossSite("a browser")
 	}
+	c.boundTo = c.header(headerResource)
+	if c.header(headerBindingAccount) != "" {
+		if err := s.boundByKey(c); err != nil {
+			return nil, err
+		}
+		return s.boundRoutes(c.binding)
+	}
 	secret := strings.TrimSpace(c.header(headerBindingSecret))
 	var project catalog.Project
 	known := false
@@ -68,8 +80,19 @@ func (s *Server) bound(c *call) (*router, error) {
 	}
 	c.account = project.Account
 	c.key = principal{catalog.Key{ID: project.ID, Account: project.Account, Name: project.Name, Permission: catalog.Write}}
-	c.boundTo = c.header(headerResource)
 	return s.boundRoutes(c.binding)
+}
+
+// boundByKey lets a program in that names the account and has its key, if one is needed.
+func (s *Server) boundByKey(c *call) error {
+	if err := s.checkHost(c); err != nil {
+		return err
+	}
+	c.account = c.header(headerBindingAccount)
+	if err := checkAccount(c.account); err != nil {
+		return err
+	}
+	return s.findCaller(c)
 }
 
 // fromBrowser reports whether a browser says that it made the call. The runtime never does.

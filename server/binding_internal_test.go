@@ -227,6 +227,43 @@ func TestOnlyProjectsCallBindings(t *testing.T) {
 	}
 }
 
+// A program that is no Worker names an account instead, and needs what the public API needs.
+func TestAProgramCallsBindingsByItsKey(t *testing.T) {
+	h, _, _ := modelled(t, Config{})
+	call := func(headers ...string) answer {
+		return h.do("POST", "/run?version=3", strings.NewReader(`{"inputs":{"prompt":"x"}}`),
+			append([]string{"Content-Type: application/json", headerModel + ": " + llama, headerBindingType + ": ai"}, headers...)...)
+	}
+	if got := call(headerBindingAccount + ": local"); got.status != 200 || !strings.Contains(got.body, "blue") {
+		t.Errorf("without keys: %d %s", got.status, got.body)
+	}
+	reader := h.keys.add(t, catalog.Key{Account: "local", Permission: catalog.Read, Limits: catalog.Limits{Indexes: []string{"docs"}}})
+	for name, c := range map[string]struct {
+		got    answer
+		status int
+	}{
+		"a key":             {call(headerBindingAccount+": local", "Authorization: Bearer "+reader), 200},
+		"no key":            {call(headerBindingAccount + ": local"), 401},
+		"a wrong key":       {call(headerBindingAccount+": local", "Authorization: Bearer "+reader+"x"), 401},
+		"another account":   {call(headerBindingAccount+": else", "Authorization: Bearer "+reader), 403},
+		"no account":        {call(headerBindingAccount+": a/b", "Authorization: Bearer "+reader), 400},
+		"another's name":    {call(headerBindingAccount+": local", "Authorization: Bearer "+reader, "Host: evil.example"), 403},
+		"a page":            {call(headerBindingAccount+": local", "Authorization: Bearer "+reader, "Origin: http://evil.example"), 403},
+		"a page's script":   {call(headerBindingAccount+": local", "Authorization: Bearer "+reader, "Sec-Fetch-Site: same-origin"), 403},
+		"no account at all": {call("Authorization: Bearer " + reader), 401},
+	} {
+		if c.got.status != c.status {
+			t.Errorf("%s: %d %s, want %d", name, c.got.status, c.got.body, c.status)
+		}
+	}
+	for path, resource := range map[string]string{"/insert": "docs", "/query": "others", "/binding/indexes/others/query": "docs"} {
+		got := h.do("POST", path, strings.NewReader(`{}`), headerBindingType+": vectorize", headerBindingAccount+": local", headerResource+": "+resource, "Authorization: Bearer "+reader)
+		if got.status != 403 {
+			t.Errorf("a key that reads docs, at %s of %s: %d %s", path, resource, got.status, got.body)
+		}
+	}
+}
+
 func TestADeletedProjectIsRefused(t *testing.T) {
 	h, _, _ := modelled(t, Config{})
 	w := newWorker(h)

@@ -42,17 +42,15 @@ func (s *Server) door(c *call) (routes *router, done bool, err error) {
 // guard refuses requests a browser was tricked into. done: the call was a
 // preflight and has been answered.
 func (s *Server) guard(c *call) (done bool, err error) {
-	host := string(c.fiber.Request().Header.Host())
-	if !s.answersTo(host) {
-		return false, &fault.Error{Kind: fault.Forbidden, Reason: reasonHost,
-			Message: "the Host header names " + quoteShort(host) + ", which is not a name of this server; allow it with --allow-host"}
+	if err := s.checkHost(c); err != nil {
+		return false, err
 	}
 	origin := c.header("Origin")
 	if origin == "" {
 		return false, s.checkFetchSite(c)
 	}
 	allowed := slices.Contains(s.config.Origins, origin)
-	if !allowed && !s.sameOrigin(origin, host) {
+	if !allowed && !s.sameOrigin(origin, c.host()) {
 		return false, crossSite("the origin " + quoteShort(origin))
 	}
 	if !allowed {
@@ -69,6 +67,18 @@ func (s *Server) guard(c *call) (done bool, err error) {
 	c.setHeader("Access-Control-Max-Age", "600")
 	c.writeStatus(fiber.StatusNoContent)
 	return true, nil
+}
+
+// host is the Host header of a call.
+func (c *call) host() string { return string(c.fiber.Request().Header.Host()) }
+
+// checkHost refuses a call to a name that is not this server's.
+func (s *Server) checkHost(c *call) error {
+	if s.answersTo(c.host()) {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Forbidden, Reason: reasonHost,
+		Message: "the Host header names " + quoteShort(c.host()) + ", which is not a name of this server; allow it with --allow-host"}
 }
 
 // checkFetchSite judges a request without Origin by what the browser says of it.
