@@ -26,6 +26,7 @@ var arrows = map[string][]string{
 	"client":            {"fault"},
 	"bulk":              {},
 	"catalog":           {"disk", "fault"},
+	"catalog/source":    {"disk", "fault"},
 	"command":           {"*"},
 	"disk":              {"disk", "fault"},
 	"doc":               {},
@@ -51,10 +52,11 @@ var arrows = map[string][]string{
 	"measure/router":    {"disk", "fault", "llm/neuron"},
 	"numjson":           {},
 	"rag":               {"catalog", "embed", "fault", "index", "llm", "vectorize"},
-	"server":            {"bulk", "catalog", "edge", "embed", "fault", "index", "llm", "numjson", "rag", "vectorize"},
+	"server":            {"bulk", "catalog", "edge", "embed", "fault", "index", "llm", "numjson", "rag", "vectorize", "workers/traffic"},
 	"vectorize":         {"catalog", "fault", "index"},
 	"web":               {},
-	"workers":           {"fault"},
+	"workers":           {"fault", "llm/neuron", "workers/traffic"},
+	"workers/traffic":   {"disk"},
 }
 
 // homes says which folder alone may import a library, directly.

@@ -1,0 +1,92 @@
+package source_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"nearside/catalog/source"
+	"nearside/disk"
+	"nearside/disk/disktest"
+)
+
+var update = flag.Bool("update", false, "write the golden sources anew; only for a new version of the format")
+
+// golden is a data directory of version 1, as a clean end left it.
+const golden = "testdata/sources-1.zip"
+
+// goldenItems are the items of its one source.
+func goldenItems(at time.Time) []source.Item {
+	return []source.Item{
+		{Path: "a.md", State: source.Loaded, Size: 12, Modified: at.Add(-time.Hour), Digest: "d1", Recipe: "r1", Records: []string{"x-1", "x-2"}, Changed: at},
+		{Path: "b.pdf", State: source.Failed, Size: 7, Digest: "d2", Recipe: "r1", Reason: "encrypted", Changed: at},
+	}
+}
+
+func writeGolden(t *testing.T) {
+	t.Helper()
+	path := t.TempDir()
+	t.Run("write", func(t *testing.T) {
+		f := open(t, path)
+		c := f.claim("/docs", "first")
+		f.put(&c, goldenItems(f.now)...)
+		if err := f.Release(t.Context(), c, true); err != nil {
+			t.Fatal(err)
+		}
+	})
+	disktest.ReadTree(t, path).Pack(t, golden)
+}
+
+func unpackGolden(t *testing.T) (path string) {
+	t.Helper()
+	path = t.TempDir()
+	disktest.Unpack(t, golden).Lay(t, path)
+	return path
+}
+
+func TestTheGoldenSourcesAreReadAsTheyWereWritten(t *testing.T) {
+	if *update {
+		writeGolden(t)
+	}
+	f := open(t, unpackGolden(t))
+	list, err := f.Sources(t.Context(), docs)
+	if err != nil || len(list) != 1 || list[0].Name != "/docs" || !list[0].Scanned.Equal(f.now) {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if got := f.items(list[0].Number, source.Look{Records: true}); !reflect.DeepEqual(got, goldenItems(f.now)) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAnExaminationFindsSourcesThatAreGoneOrDamaged(t *testing.T) {
+	dir := disktest.OpenDir(t, t.TempDir(), disk.Options{})
+	if found, err := source.Check(t.Context(), dir); len(found) != 0 || err != nil {
+		t.Errorf("of a directory without sources: %v, %v", found, err)
+	}
+	path := unpackGolden(t)
+	file := filepath.Join(path, "sources.db")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = disktest.OpenDir(t, path, disk.Options{})
+	for _, c := range []struct {
+		name   string
+		damage func() error
+		found  int
+	}{
+		{"sound", func() error { return nil }, 0},
+		{"damaged", func() error { content[len(content)/2] ^= 1; return os.WriteFile(file, content, 0o600) }, 1},
+		{"gone", func() error { return os.Remove(file) }, 1},
+	} {
+		if err := c.damage(); err != nil {
+			t.Fatal(err)
+		}
+		if found, err := source.Check(t.Context(), dir); len(found) != c.found || err != nil {
+			t.Errorf("%s: %v, %v", c.name, found, err)
+		}
+	}
+}

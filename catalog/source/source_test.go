@@ -1,0 +1,365 @@
+package source_test
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"nearside/catalog/source"
+	"nearside/disk"
+	"nearside/disk/disktest"
+	"nearside/fault"
+)
+
+var seed = flag.Uint64("seed", 0, "of the random changes; 0 = another each time")
+
+// fixture is a store whose time stands still unless it is moved.
+type fixture struct {
+	*source.Store
+	t   *testing.T
+	now time.Time
+}
+
+func open(t *testing.T, path string) *fixture {
+	t.Helper()
+	f := &fixture{t: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	s, err := source.Open(disktest.OpenDir(t, path, disk.Options{}), func() time.Time { return f.now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Store = s
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return f
+}
+
+var docs = source.Index{Account: "local", Number: 7}
+
+func (f *fixture) claim(name, holder string) source.Claim {
+	f.t.Helper()
+	c, err := f.Claim(f.t.Context(), docs, name, holder)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return c
+}
+
+func (f *fixture) put(c *source.Claim, items ...source.Item) {
+	f.t.Helper()
+	if err := f.Put(f.t.Context(), c, items, nil); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) items(number int64, l source.Look) []source.Item {
+	f.t.Helper()
+	l.Limit = cmp.Or(l.Limit, source.MaxPut)
+	items, err := f.Items(f.t.Context(), docs, number, l)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return items
+}
+
+func loaded(path string, records ...string) source.Item {
+	return source.Item{Path: path, State: source.Loaded, Size: int64(len(path)), Digest: "d", Recipe: "r", Records: records}
+}
+
+// wantFault fails the test unless err is of a kind and says all of it.
+func wantFault(t *testing.T, err error, kind fault.Kind, words ...string) {
+	t.Helper()
+	if !fault.Is(err, kind) {
+		t.Errorf("got %v, want a fault of the kind %v", err, kind)
+		return
+	}
+	for _, w := range words {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("%q does not say %q", err, w)
+		}
+	}
+}
+
+func TestASourceHasOneLoaderAtATime(t *testing.T) {
+	f := open(t, t.TempDir())
+	first := f.claim("/docs", "ingest on north, process 17")
+	_, err := f.Claim(t.Context(), docs, "/docs", "the second")
+	wantFault(t, err, fault.Conflict, "/docs", "ingest on north, process 17", source.ClaimFor.String())
+	other := f.claim("/other", "the second") // of another source
+	f.put(&other, loaded("a"))
+
+	if err := f.Release(t.Context(), first, true); err != nil {
+		t.Fatal(err)
+	}
+	second := f.claim("/docs", "the second")
+	if second.Source != first.Source {
+		t.Errorf("the source is %d, and was %d", second.Source, first.Source)
+	}
+	wantFault(t, f.Put(t.Context(), &first, []source.Item{loaded("late")}, nil), fault.Conflict, "has ended", "the second")
+	wantFault(t, f.Release(t.Context(), first, true), fault.Conflict, "has ended")
+	if items := f.items(second.Source, source.Look{}); len(items) != 0 {
+		t.Errorf("the first loader wrote %v behind the second's back", items)
+	}
+}
+
+func TestAClaimEndsByItselfAndServesUntilSomebodyElseComes(t *testing.T) {
+	f := open(t, t.TempDir())
+	first := f.claim("/docs", "first")
+	for range 3 { // use prolongs it
+		f.now = f.now.Add(source.ClaimFor - time.Second)
+		if err := f.Renew(t.Context(), &first); err != nil {
+			t.Fatal(err)
+		}
+		_, err := f.Claim(t.Context(), docs, "/docs", "second")
+		wantFault(t, err, fault.Conflict, "first")
+	}
+	f.now = f.now.Add(source.ClaimFor + time.Second)
+	f.put(&first, loaded("a")) // nobody came
+	f.now = f.now.Add(source.ClaimFor + time.Second)
+	second := f.claim("/docs", "second")
+	wantFault(t, f.Renew(t.Context(), &first), fault.Conflict, "second")
+	f.now = f.now.Add(source.ClaimFor + time.Second)
+	if err := f.Release(t.Context(), second, false); err != nil {
+		t.Fatal(err)
+	}
+	wantFault(t, f.Renew(t.Context(), &first), fault.Conflict, "nobody has it now")
+}
+
+func TestAClaimOutlivesTheStore(t *testing.T) {
+	path := t.TempDir()
+	var c source.Claim
+	t.Run("before", func(t *testing.T) { f := open(t, path); c = f.claim("/docs", "first") })
+	f := open(t, path)
+	_, err := f.Claim(t.Context(), docs, "/docs", "second")
+	wantFault(t, err, fault.Conflict, "first")
+	f.put(&c, loaded("a"))
+}
+
+func TestSourcesTellWhatTheyHave(t *testing.T) {
+	f := open(t, t.TempDir())
+	c := f.claim("/docs", "first")
+	f.put(&c, loaded("a", "1", "2"), loaded("b", "3"), source.Item{Path: "c", State: source.Failed, Reason: "encrypted"})
+	f.claim("/more", "second")
+	list, err := f.Sources(t.Context(), docs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []source.Source{
+		{Number: c.Source, Index: docs, Name: "/docs", Created: f.now, Holder: "first", Items: map[source.State]int{source.Loaded: 2, source.Failed: 1}, Records: 3},
+		{Number: list[1].Number, Index: docs, Name: "/more", Created: f.now, Holder: "second", Items: map[source.State]int{}},
+	}
+	if !reflect.DeepEqual(list, want) {
+		t.Errorf("got %+v, want %+v", list, want)
+	}
+	if err := f.Release(t.Context(), c, true); err != nil {
+		t.Fatal(err)
+	}
+	if list, _ = f.Sources(t.Context(), docs); list[0].Holder != "" || !list[0].Scanned.Equal(f.now) {
+		t.Errorf("after the end of a scan: %+v", list[0])
+	}
+	if list, _ = f.Sources(t.Context(), source.Index{Account: "local", Number: 8}); len(list) != 0 {
+		t.Errorf("another index has %+v", list)
+	}
+}
+
+func TestItemsComeByPathInPages(t *testing.T) {
+	f := open(t, t.TempDir())
+	c := f.claim("/docs", "first")
+	f.put(&c, loaded("b", "2"), loaded("a/z", "1"), source.Item{Path: "é", State: source.Failed, Reason: "no"}, loaded("a"), loaded("Z"))
+	var paths []string
+	for after := ""; ; {
+		page := f.items(c.Source, source.Look{After: after, Limit: 2})
+		for _, i := range page {
+			paths = append(paths, i.Path)
+			if i.Records != nil {
+				t.Errorf("%s has records, which were not asked for", i.Path)
+			}
+		}
+		if len(page) < 2 {
+			break
+		}
+		after = page[1].Path
+	}
+	if want := []string{"Z", "a", "a/z", "b", "é"}; !slices.Equal(paths, want) {
+		t.Errorf("got %q, want %q", paths, want)
+	}
+	if failed := f.items(c.Source, source.Look{State: source.Failed}); len(failed) != 1 || failed[0].Reason != "no" {
+		t.Errorf("failed are %+v", failed)
+	}
+}
+
+func TestAChangeIsWholeOrNotThere(t *testing.T) {
+	f := open(t, t.TempDir())
+	c := f.claim("/docs", "first")
+	f.put(&c, loaded("a", "1"))
+	before := f.items(c.Source, source.Look{Records: true})
+	err := f.Put(t.Context(), &c, []source.Item{loaded("b"), {Path: "c", State: "half"}}, []string{"a"})
+	wantFault(t, err, fault.Invalid, `"c"`, `"half"`)
+	if after := f.items(c.Source, source.Look{Records: true}); !reflect.DeepEqual(after, before) {
+		t.Errorf("after a change that was refused there is %+v, before %+v", after, before)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	f := open(t, t.TempDir())
+	c := f.claim("/docs", "first")
+	ids := func(n int) []string { return slices.Repeat([]string{"x"}, n) }
+	for _, limit := range []struct {
+		name string
+		most int
+		try  func(n int) error
+	}{
+		{"path", source.MaxPath, func(n int) error {
+			return f.Put(t.Context(), &c, []source.Item{loaded(strings.Repeat("p", n))}, nil)
+		}},
+		{"records", source.MaxRecords, func(n int) error { return f.Put(t.Context(), &c, []source.Item{loaded("a", ids(n)...)}, nil) }},
+		{"record id", 64, func(n int) error {
+			return f.Put(t.Context(), &c, []source.Item{loaded("a", strings.Repeat("r", n))}, nil)
+		}},
+		{"items of a change", source.MaxPut, func(n int) error { return f.Put(t.Context(), &c, nil, ids(n)) }},
+		{"name", source.MaxName, func(n int) error {
+			_, err := f.Claim(t.Context(), docs, strings.Repeat("n", n), "h")
+			return err
+		}},
+		{"holder", 256, func(n int) error {
+			_, err := f.Claim(t.Context(), docs, fmt.Sprint("holder", n), strings.Repeat("h", n))
+			return err
+		}},
+		{"page", source.MaxPut, func(n int) error {
+			_, err := f.Items(t.Context(), docs, c.Source, source.Look{Limit: n})
+			return err
+		}},
+	} {
+		if err := limit.try(limit.most); err != nil {
+			t.Errorf("%s, %d: %v", limit.name, limit.most, err)
+		}
+		for _, n := range []int{limit.most + 1, limit.most * 1000} {
+			err := limit.try(min(n, 1_000_000))
+			if wantFault(t, err, fault.Invalid, fmt.Sprint(limit.most)); err != nil && len(err.Error()) > 500 {
+				t.Errorf("%s: the error has %d bytes", limit.name, len(err.Error()))
+			}
+		}
+	}
+	for name, bad := range map[string]source.Item{
+		"no path":      {State: source.Loaded},
+		"not UTF-8":    {Path: "a\xff", State: source.Loaded},
+		"negative":     {Path: "a", State: source.Loaded, Size: -1},
+		"empty id":     {Path: "a", State: source.Loaded, Records: []string{""}},
+		"id of lines":  {Path: "a", State: source.Loaded, Records: []string{"a\nb"}},
+		"long digest":  {Path: "a", State: source.Loaded, Digest: strings.Repeat("d", 129)},
+		"no state":     {Path: "a"},
+		"unknown name": {Path: "a", State: "LOADED"},
+	} {
+		if err := f.Put(t.Context(), &c, []source.Item{bad}, nil); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	f.put(&c, source.Item{Path: "long", State: source.Failed, Reason: strings.Repeat("é", source.MaxReason)})
+	if got := f.items(c.Source, source.Look{State: source.Failed}); len(got[0].Reason) != source.MaxReason {
+		t.Errorf("a long reason has %d bytes", len(got[0].Reason))
+	}
+}
+
+func TestAnIndexHasSoManySources(t *testing.T) {
+	f := open(t, t.TempDir())
+	var claims sync.WaitGroup
+	for i := range source.MaxSources {
+		claims.Go(func() {
+			if _, err := f.Claim(t.Context(), docs, fmt.Sprint(i), "h"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	claims.Wait()
+	_, err := f.Claim(t.Context(), docs, "one more", "h")
+	wantFault(t, err, fault.Invalid, fmt.Sprint(source.MaxSources), "remove one")
+	if _, err := f.Claim(t.Context(), source.Index{Account: "other", Number: 7}, "one more", "h"); err != nil {
+		t.Errorf("another account: %v", err)
+	}
+}
+
+func TestForgettingLeavesNothingOfASource(t *testing.T) {
+	f := open(t, t.TempDir())
+	c := f.claim("/docs", "first")
+	f.put(&c, loaded("a"))
+	wantFault(t, f.Forget(t.Context(), docs, c.Source), fault.Conflict, "first")
+	if err := f.Release(t.Context(), c, true); err != nil {
+		t.Fatal(err)
+	}
+	wantFault(t, f.Forget(t.Context(), source.Index{Account: "other", Number: 7}, c.Source), fault.NotFound)
+	if err := f.Forget(t.Context(), docs, c.Source); err != nil {
+		t.Fatal(err)
+	}
+	_, err := f.Items(t.Context(), docs, c.Source, source.Look{Limit: 1})
+	wantFault(t, err, fault.NotFound, fmt.Sprint(c.Source))
+	again := f.claim("/docs", "second")
+	if again.Source == c.Source || len(f.items(again.Source, source.Look{})) != 0 {
+		t.Errorf("the source that came after has the number %d and %v", again.Source, f.items(again.Source, source.Look{}))
+	}
+
+	f.put(&again, loaded("b"))
+	if err := f.ForgetIndex(t.Context(), docs); err != nil {
+		t.Fatal(err)
+	}
+	wantFault(t, f.Renew(t.Context(), &again), fault.NotFound)
+	if left, err := f.Indexes(t.Context()); len(left) != 0 || err != nil {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
+// TestRandomChangesLeaveWhatAPlainMapHas changes a source at random, opens it again now and then, and compares.
+func TestRandomChangesLeaveWhatAPlainMapHas(t *testing.T) {
+	n := *seed
+	if n == 0 {
+		n = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d", n)
+	r, path, model := rand.New(rand.NewPCG(n, 0)), t.TempDir(), map[string]source.Item{}
+	var c source.Claim
+	for round := range 5 {
+		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
+			f := open(t, path)
+			if round == 0 {
+				c = f.claim("/docs", "first")
+			}
+			for range 50 {
+				var put []source.Item
+				var remove []string
+				for range r.IntN(4) {
+					i := loaded(fmt.Sprint("p", r.IntN(30)))
+					for range r.IntN(3) {
+						i.Records = append(i.Records, fmt.Sprint("r", r.IntN(100)))
+					}
+					put = append(put, i)
+				}
+				for range r.IntN(3) {
+					remove = append(remove, fmt.Sprint("p", r.IntN(30)))
+				}
+				if err := f.Put(t.Context(), &c, put, remove); err != nil {
+					t.Fatal(err)
+				}
+				for _, p := range remove {
+					delete(model, p)
+				}
+				for _, i := range put {
+					i.Changed = f.now
+					model[i.Path] = i
+				}
+			}
+			want := slices.SortedFunc(maps.Values(model), func(a, b source.Item) int { return cmp.Compare(a.Path, b.Path) })
+			if got := f.items(c.Source, source.Look{Records: true}); !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+	}
+}
