@@ -9,6 +9,6 @@ func newDev() *cobra.Command {
 		Long: `Give Workers projects on this machine the real env.AI and env.VECTORIZE: under
 "wrangler dev" and everything built like it, their calls are answered by nearside.`,
 	}
-	cmd.AddCommand(newDevInit(), newDevWorkerd(), newDevEnv())
+	cmd.AddCommand(newDevInit(), newDevWorkerd(), newDevEnv(), newDevPackage())
 	return cmd
 }

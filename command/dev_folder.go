@@ -24,12 +24,31 @@ const (
 	devAdded  = "added.json"  // what was added to the configuration, for undoing it
 )
 
-// devProject is a Workers project as its plugin needs it, and which project that is at the server.
+// devProject is a Workers project as its plugin and nearside.js need it, and which project that is at the server.
 type devProject struct {
-	URL     string `json:"url"`
-	Secret  string `json:"secret"`
-	ID      string `json:"id"`
-	Account string `json:"account"`
+	URL      string                `json:"url"`
+	Secret   string                `json:"secret"`
+	ID       string                `json:"id"`
+	Account  string                `json:"account"`
+	Bindings map[string]devBinding `json:"bindings,omitempty"` // by their names in env
+}
+
+// devBinding is a binding that nearside answers.
+type devBinding struct {
+	Type  string `json:"type"`                 // as the server names it
+	Index string `json:"index_name,omitempty"` // of vectorize
+}
+
+// devBindings returns what a project binds.
+func devBindings(b workers.Bindings) map[string]devBinding {
+	all := map[string]devBinding{}
+	if b.AI != "" {
+		all[b.AI] = devBinding{Type: "ai"}
+	}
+	for _, x := range b.Indexes {
+		all[x.Binding] = devBinding{"vectorize", x.Name}
+	}
+	return all
 }
 
 func devFolderOf(f *workers.File) devFolder {

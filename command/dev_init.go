@@ -133,6 +133,7 @@ func (d *devInit) add(cmd *cobra.Command, f *workers.File, folder devFolder, tex
 			return err
 		}
 	}
+	project.Bindings = devBindings(bindings)
 	if err := folder.write(project, added); err != nil {
 		return err
 	}
