@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 	"client":            {"fault"},
 	"bulk":              {},
 	"catalog":           {"disk", "fault"},
-	"catalog/source":    {"disk", "fault"},
+	"catalog/manifest":  {"disk", "fault"},
 	"command":           {"*"},
 	"disk":              {"disk", "fault"},
 	"doc":               {},

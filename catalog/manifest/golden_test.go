@@ -1,4 +1,4 @@
-package source_test
+package manifest_test
 
 import (
 	"flag"
@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"nearside/catalog/source"
+	"nearside/catalog/manifest"
 	"nearside/disk"
 	"nearside/disk/disktest"
 )
@@ -16,13 +16,13 @@ import (
 var update = flag.Bool("update", false, "write the golden sources anew; only for a new version of the format")
 
 // golden is a data directory of version 1, as a clean end left it.
-const golden = "testdata/sources-1.zip"
+const golden = "testdata/manifests-1.zip"
 
 // goldenItems are the items of its one source.
-func goldenItems(at time.Time) []source.Item {
-	return []source.Item{
-		{Path: "a.md", State: source.Loaded, Size: 12, Modified: at.Add(-time.Hour), Digest: "d1", Recipe: "r1", Records: []string{"x-1", "x-2"}, Changed: at},
-		{Path: "b.pdf", State: source.Failed, Size: 7, Digest: "d2", Recipe: "r1", Reason: "encrypted", Changed: at},
+func goldenItems(at time.Time) []manifest.Item {
+	return []manifest.Item{
+		{Path: "a.md", State: manifest.Loaded, Size: 12, Modified: at.Add(-time.Hour), Digest: "d1", Recipe: "r1", Records: []string{"x-1", "x-2"}, Changed: at},
+		{Path: "b.pdf", State: manifest.Failed, Size: 7, Digest: "d2", Recipe: "r1", Reason: "encrypted", Changed: at},
 	}
 }
 
@@ -56,18 +56,18 @@ func TestTheGoldenSourcesAreReadAsTheyWereWritten(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Name != "/docs" || !list[0].Scanned.Equal(f.now) {
 		t.Fatalf("%+v, %v", list, err)
 	}
-	if got := f.items(list[0].Number, source.Look{Records: true}); !reflect.DeepEqual(got, goldenItems(f.now)) {
+	if got := f.items(list[0].Number, manifest.Look{Records: true}); !reflect.DeepEqual(got, goldenItems(f.now)) {
 		t.Errorf("got %+v", got)
 	}
 }
 
 func TestAnExaminationFindsSourcesThatAreGoneOrDamaged(t *testing.T) {
 	dir := disktest.OpenDir(t, t.TempDir(), disk.Options{})
-	if found, err := source.Check(t.Context(), dir); len(found) != 0 || err != nil {
+	if found, err := manifest.Check(t.Context(), dir); len(found) != 0 || err != nil {
 		t.Errorf("of a directory without sources: %v, %v", found, err)
 	}
 	path := unpackGolden(t)
-	file := filepath.Join(path, "sources.db")
+	file := filepath.Join(path, "manifests.db")
 	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestAnExaminationFindsSourcesThatAreGoneOrDamaged(t *testing.T) {
 		if err := c.damage(); err != nil {
 			t.Fatal(err)
 		}
-		if found, err := source.Check(t.Context(), dir); len(found) != c.found || err != nil {
+		if found, err := manifest.Check(t.Context(), dir); len(found) != c.found || err != nil {
 			t.Errorf("%s: %v, %v", c.name, found, err)
 		}
 	}

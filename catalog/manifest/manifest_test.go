@@ -1,4 +1,4 @@
-package source_test
+package manifest_test
 
 import (
 	"cmp"
@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"nearside/catalog/source"
+	"nearside/catalog/manifest"
 	"nearside/disk"
 	"nearside/disk/disktest"
 	"nearside/fault"
@@ -23,7 +23,7 @@ var seed = flag.Uint64("seed", 0, "of the random changes; 0 = another each time"
 
 // fixture is a store whose time stands still unless it is moved.
 type fixture struct {
-	*source.Store
+	*manifest.Store
 	t   *testing.T
 	now time.Time
 }
@@ -31,7 +31,7 @@ type fixture struct {
 func open(t *testing.T, path string) *fixture {
 	t.Helper()
 	f := &fixture{t: t, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	s, err := source.Open(disktest.OpenDir(t, path, disk.Options{}), func() time.Time { return f.now })
+	s, err := manifest.Open(disktest.OpenDir(t, path, disk.Options{}), func() time.Time { return f.now })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,9 +44,9 @@ func open(t *testing.T, path string) *fixture {
 	return f
 }
 
-var docs = source.Index{Account: "local", Number: 7}
+var docs = manifest.Index{Account: "local", Number: 7}
 
-func (f *fixture) claim(name, holder string) source.Claim {
+func (f *fixture) claim(name, holder string) manifest.Claim {
 	f.t.Helper()
 	c, err := f.Claim(f.t.Context(), docs, name, holder)
 	if err != nil {
@@ -55,16 +55,16 @@ func (f *fixture) claim(name, holder string) source.Claim {
 	return c
 }
 
-func (f *fixture) put(c *source.Claim, items ...source.Item) {
+func (f *fixture) put(c *manifest.Claim, items ...manifest.Item) {
 	f.t.Helper()
 	if err := f.Put(f.t.Context(), c, items, nil); err != nil {
 		f.t.Fatal(err)
 	}
 }
 
-func (f *fixture) items(number int64, l source.Look) []source.Item {
+func (f *fixture) items(number int64, l manifest.Look) []manifest.Item {
 	f.t.Helper()
-	l.Limit = cmp.Or(l.Limit, source.MaxPut)
+	l.Limit = cmp.Or(l.Limit, manifest.MaxPut)
 	items, err := f.Items(f.t.Context(), docs, number, l)
 	if err != nil {
 		f.t.Fatal(err)
@@ -72,8 +72,8 @@ func (f *fixture) items(number int64, l source.Look) []source.Item {
 	return items
 }
 
-func loaded(path string, records ...string) source.Item {
-	return source.Item{Path: path, State: source.Loaded, Size: int64(len(path)), Digest: "d", Recipe: "r", Records: records}
+func loaded(path string, records ...string) manifest.Item {
+	return manifest.Item{Path: path, State: manifest.Loaded, Size: int64(len(path)), Digest: "d", Recipe: "r", Records: records}
 }
 
 // wantFault fails the test unless err is of a kind and says all of it.
@@ -94,7 +94,7 @@ func TestASourceHasOneLoaderAtATime(t *testing.T) {
 	f := open(t, t.TempDir())
 	first := f.claim("/docs", "ingest on north, process 17")
 	_, err := f.Claim(t.Context(), docs, "/docs", "the second")
-	wantFault(t, err, fault.Conflict, "/docs", "ingest on north, process 17", source.ClaimFor.String())
+	wantFault(t, err, fault.Conflict, "/docs", "ingest on north, process 17", manifest.ClaimFor.String())
 	other := f.claim("/other", "the second") // of another source
 	f.put(&other, loaded("a"))
 
@@ -105,9 +105,9 @@ func TestASourceHasOneLoaderAtATime(t *testing.T) {
 	if second.Source != first.Source {
 		t.Errorf("the source is %d, and was %d", second.Source, first.Source)
 	}
-	wantFault(t, f.Put(t.Context(), &first, []source.Item{loaded("late")}, nil), fault.Conflict, "has ended", "the second")
+	wantFault(t, f.Put(t.Context(), &first, []manifest.Item{loaded("late")}, nil), fault.Conflict, "has ended", "the second")
 	wantFault(t, f.Release(t.Context(), first, true), fault.Conflict, "has ended")
-	if items := f.items(second.Source, source.Look{}); len(items) != 0 {
+	if items := f.items(second.Source, manifest.Look{}); len(items) != 0 {
 		t.Errorf("the first loader wrote %v behind the second's back", items)
 	}
 }
@@ -116,19 +116,19 @@ func TestAClaimEndsByItselfAndServesUntilSomebodyElseComes(t *testing.T) {
 	f := open(t, t.TempDir())
 	first := f.claim("/docs", "first")
 	for range 3 { // use prolongs it
-		f.now = f.now.Add(source.ClaimFor - time.Second)
+		f.now = f.now.Add(manifest.ClaimFor - time.Second)
 		if err := f.Renew(t.Context(), &first); err != nil {
 			t.Fatal(err)
 		}
 		_, err := f.Claim(t.Context(), docs, "/docs", "second")
 		wantFault(t, err, fault.Conflict, "first")
 	}
-	f.now = f.now.Add(source.ClaimFor + time.Second)
+	f.now = f.now.Add(manifest.ClaimFor + time.Second)
 	f.put(&first, loaded("a")) // nobody came
-	f.now = f.now.Add(source.ClaimFor + time.Second)
+	f.now = f.now.Add(manifest.ClaimFor + time.Second)
 	second := f.claim("/docs", "second")
 	wantFault(t, f.Renew(t.Context(), &first), fault.Conflict, "second")
-	f.now = f.now.Add(source.ClaimFor + time.Second)
+	f.now = f.now.Add(manifest.ClaimFor + time.Second)
 	if err := f.Release(t.Context(), second, false); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestAClaimEndsByItselfAndServesUntilSomebodyElseComes(t *testing.T) {
 
 func TestAClaimOutlivesTheStore(t *testing.T) {
 	path := t.TempDir()
-	var c source.Claim
+	var c manifest.Claim
 	t.Run("before", func(t *testing.T) { f := open(t, path); c = f.claim("/docs", "first") })
 	f := open(t, path)
 	_, err := f.Claim(t.Context(), docs, "/docs", "second")
@@ -148,15 +148,15 @@ func TestAClaimOutlivesTheStore(t *testing.T) {
 func TestSourcesTellWhatTheyHave(t *testing.T) {
 	f := open(t, t.TempDir())
 	c := f.claim("/docs", "first")
-	f.put(&c, loaded("a", "1", "2"), loaded("b", "3"), source.Item{Path: "c", State: source.Failed, Reason: "encrypted"})
+	f.put(&c, loaded("a", "1", "2"), loaded("b", "3"), manifest.Item{Path: "c", State: manifest.Failed, Reason: "encrypted"})
 	f.claim("/more", "second")
 	list, err := f.Sources(t.Context(), docs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []source.Source{
-		{Number: c.Source, Index: docs, Name: "/docs", Created: f.now, Holder: "first", Items: map[source.State]int{source.Loaded: 2, source.Failed: 1}, Records: 3},
-		{Number: list[1].Number, Index: docs, Name: "/more", Created: f.now, Holder: "second", Items: map[source.State]int{}},
+	want := []manifest.Source{
+		{Number: c.Source, Index: docs, Name: "/docs", Created: f.now, Holder: "first", Items: map[manifest.State]int{manifest.Loaded: 2, manifest.Failed: 1}, Records: 3},
+		{Number: list[1].Number, Index: docs, Name: "/more", Created: f.now, Holder: "second", Items: map[manifest.State]int{}},
 	}
 	if !reflect.DeepEqual(list, want) {
 		t.Errorf("got %+v, want %+v", list, want)
@@ -167,7 +167,7 @@ func TestSourcesTellWhatTheyHave(t *testing.T) {
 	if list, _ = f.Sources(t.Context(), docs); list[0].Holder != "" || !list[0].Scanned.Equal(f.now) {
 		t.Errorf("after the end of a scan: %+v", list[0])
 	}
-	if list, _ = f.Sources(t.Context(), source.Index{Account: "local", Number: 8}); len(list) != 0 {
+	if list, _ = f.Sources(t.Context(), manifest.Index{Account: "local", Number: 8}); len(list) != 0 {
 		t.Errorf("another index has %+v", list)
 	}
 }
@@ -175,10 +175,10 @@ func TestSourcesTellWhatTheyHave(t *testing.T) {
 func TestItemsComeByPathInPages(t *testing.T) {
 	f := open(t, t.TempDir())
 	c := f.claim("/docs", "first")
-	f.put(&c, loaded("b", "2"), loaded("a/z", "1"), source.Item{Path: "é", State: source.Failed, Reason: "no"}, loaded("a"), loaded("Z"))
+	f.put(&c, loaded("b", "2"), loaded("a/z", "1"), manifest.Item{Path: "é", State: manifest.Failed, Reason: "no"}, loaded("a"), loaded("Z"))
 	var paths []string
 	for after := ""; ; {
-		page := f.items(c.Source, source.Look{After: after, Limit: 2})
+		page := f.items(c.Source, manifest.Look{After: after, Limit: 2})
 		for _, i := range page {
 			paths = append(paths, i.Path)
 			if i.Records != nil {
@@ -193,7 +193,7 @@ func TestItemsComeByPathInPages(t *testing.T) {
 	if want := []string{"Z", "a", "a/z", "b", "é"}; !slices.Equal(paths, want) {
 		t.Errorf("got %q, want %q", paths, want)
 	}
-	if failed := f.items(c.Source, source.Look{State: source.Failed}); len(failed) != 1 || failed[0].Reason != "no" {
+	if failed := f.items(c.Source, manifest.Look{State: manifest.Failed}); len(failed) != 1 || failed[0].Reason != "no" {
 		t.Errorf("failed are %+v", failed)
 	}
 }
@@ -202,10 +202,10 @@ func TestAChangeIsWholeOrNotThere(t *testing.T) {
 	f := open(t, t.TempDir())
 	c := f.claim("/docs", "first")
 	f.put(&c, loaded("a", "1"))
-	before := f.items(c.Source, source.Look{Records: true})
-	err := f.Put(t.Context(), &c, []source.Item{loaded("b"), {Path: "c", State: "half"}}, []string{"a"})
+	before := f.items(c.Source, manifest.Look{Records: true})
+	err := f.Put(t.Context(), &c, []manifest.Item{loaded("b"), {Path: "c", State: "half"}}, []string{"a"})
 	wantFault(t, err, fault.Invalid, `"c"`, `"half"`)
-	if after := f.items(c.Source, source.Look{Records: true}); !reflect.DeepEqual(after, before) {
+	if after := f.items(c.Source, manifest.Look{Records: true}); !reflect.DeepEqual(after, before) {
 		t.Errorf("after a change that was refused there is %+v, before %+v", after, before)
 	}
 }
@@ -219,15 +219,15 @@ func TestLimits(t *testing.T) {
 		most int
 		try  func(n int) error
 	}{
-		{"path", source.MaxPath, func(n int) error {
-			return f.Put(t.Context(), &c, []source.Item{loaded(strings.Repeat("p", n))}, nil)
+		{"path", manifest.MaxPath, func(n int) error {
+			return f.Put(t.Context(), &c, []manifest.Item{loaded(strings.Repeat("p", n))}, nil)
 		}},
-		{"records", source.MaxRecords, func(n int) error { return f.Put(t.Context(), &c, []source.Item{loaded("a", ids(n)...)}, nil) }},
+		{"records", manifest.MaxRecords, func(n int) error { return f.Put(t.Context(), &c, []manifest.Item{loaded("a", ids(n)...)}, nil) }},
 		{"record id", 64, func(n int) error {
-			return f.Put(t.Context(), &c, []source.Item{loaded("a", strings.Repeat("r", n))}, nil)
+			return f.Put(t.Context(), &c, []manifest.Item{loaded("a", strings.Repeat("r", n))}, nil)
 		}},
-		{"items of a change", source.MaxPut, func(n int) error { return f.Put(t.Context(), &c, nil, ids(n)) }},
-		{"name", source.MaxName, func(n int) error {
+		{"items of a change", manifest.MaxPut, func(n int) error { return f.Put(t.Context(), &c, nil, ids(n)) }},
+		{"name", manifest.MaxName, func(n int) error {
 			_, err := f.Claim(t.Context(), docs, strings.Repeat("n", n), "h")
 			return err
 		}},
@@ -235,8 +235,8 @@ func TestLimits(t *testing.T) {
 			_, err := f.Claim(t.Context(), docs, fmt.Sprint("holder", n), strings.Repeat("h", n))
 			return err
 		}},
-		{"page", source.MaxPut, func(n int) error {
-			_, err := f.Items(t.Context(), docs, c.Source, source.Look{Limit: n})
+		{"page", manifest.MaxPut, func(n int) error {
+			_, err := f.Items(t.Context(), docs, c.Source, manifest.Look{Limit: n})
 			return err
 		}},
 	} {
@@ -250,22 +250,22 @@ func TestLimits(t *testing.T) {
 			}
 		}
 	}
-	for name, bad := range map[string]source.Item{
-		"no path":      {State: source.Loaded},
-		"not UTF-8":    {Path: "a\xff", State: source.Loaded},
-		"negative":     {Path: "a", State: source.Loaded, Size: -1},
-		"empty id":     {Path: "a", State: source.Loaded, Records: []string{""}},
-		"id of lines":  {Path: "a", State: source.Loaded, Records: []string{"a\nb"}},
-		"long digest":  {Path: "a", State: source.Loaded, Digest: strings.Repeat("d", 129)},
+	for name, bad := range map[string]manifest.Item{
+		"no path":      {State: manifest.Loaded},
+		"not UTF-8":    {Path: "a\xff", State: manifest.Loaded},
+		"negative":     {Path: "a", State: manifest.Loaded, Size: -1},
+		"empty id":     {Path: "a", State: manifest.Loaded, Records: []string{""}},
+		"id of lines":  {Path: "a", State: manifest.Loaded, Records: []string{"a\nb"}},
+		"long digest":  {Path: "a", State: manifest.Loaded, Digest: strings.Repeat("d", 129)},
 		"no state":     {Path: "a"},
 		"unknown name": {Path: "a", State: "LOADED"},
 	} {
-		if err := f.Put(t.Context(), &c, []source.Item{bad}, nil); !fault.Is(err, fault.Invalid) {
+		if err := f.Put(t.Context(), &c, []manifest.Item{bad}, nil); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	f.put(&c, source.Item{Path: "long", State: source.Failed, Reason: strings.Repeat("é", source.MaxReason)})
-	if got := f.items(c.Source, source.Look{State: source.Failed}); len(got[0].Reason) != source.MaxReason {
+	f.put(&c, manifest.Item{Path: "long", State: manifest.Failed, Reason: strings.Repeat("é", manifest.MaxReason)})
+	if got := f.items(c.Source, manifest.Look{State: manifest.Failed}); len(got[0].Reason) != manifest.MaxReason {
 		t.Errorf("a long reason has %d bytes", len(got[0].Reason))
 	}
 }
@@ -273,7 +273,7 @@ func TestLimits(t *testing.T) {
 func TestAnIndexHasSoManySources(t *testing.T) {
 	f := open(t, t.TempDir())
 	var claims sync.WaitGroup
-	for i := range source.MaxSources {
+	for i := range manifest.MaxSources {
 		claims.Go(func() {
 			if _, err := f.Claim(t.Context(), docs, fmt.Sprint(i), "h"); err != nil {
 				t.Error(err)
@@ -282,8 +282,8 @@ func TestAnIndexHasSoManySources(t *testing.T) {
 	}
 	claims.Wait()
 	_, err := f.Claim(t.Context(), docs, "one more", "h")
-	wantFault(t, err, fault.Invalid, fmt.Sprint(source.MaxSources), "remove one")
-	if _, err := f.Claim(t.Context(), source.Index{Account: "other", Number: 7}, "one more", "h"); err != nil {
+	wantFault(t, err, fault.Invalid, fmt.Sprint(manifest.MaxSources), "remove one")
+	if _, err := f.Claim(t.Context(), manifest.Index{Account: "other", Number: 7}, "one more", "h"); err != nil {
 		t.Errorf("another account: %v", err)
 	}
 }
@@ -296,15 +296,15 @@ func TestForgettingLeavesNothingOfASource(t *testing.T) {
 	if err := f.Release(t.Context(), c, true); err != nil {
 		t.Fatal(err)
 	}
-	wantFault(t, f.Forget(t.Context(), source.Index{Account: "other", Number: 7}, c.Source), fault.NotFound)
+	wantFault(t, f.Forget(t.Context(), manifest.Index{Account: "other", Number: 7}, c.Source), fault.NotFound)
 	if err := f.Forget(t.Context(), docs, c.Source); err != nil {
 		t.Fatal(err)
 	}
-	_, err := f.Items(t.Context(), docs, c.Source, source.Look{Limit: 1})
+	_, err := f.Items(t.Context(), docs, c.Source, manifest.Look{Limit: 1})
 	wantFault(t, err, fault.NotFound, fmt.Sprint(c.Source))
 	again := f.claim("/docs", "second")
-	if again.Source == c.Source || len(f.items(again.Source, source.Look{})) != 0 {
-		t.Errorf("the source that came after has the number %d and %v", again.Source, f.items(again.Source, source.Look{}))
+	if again.Source == c.Source || len(f.items(again.Source, manifest.Look{})) != 0 {
+		t.Errorf("the source that came after has the number %d and %v", again.Source, f.items(again.Source, manifest.Look{}))
 	}
 
 	f.put(&again, loaded("b"))
@@ -324,8 +324,8 @@ func TestRandomChangesLeaveWhatAPlainMapHas(t *testing.T) {
 		n = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d", n)
-	r, path, model := rand.New(rand.NewPCG(n, 0)), t.TempDir(), map[string]source.Item{}
-	var c source.Claim
+	r, path, model := rand.New(rand.NewPCG(n, 0)), t.TempDir(), map[string]manifest.Item{}
+	var c manifest.Claim
 	for round := range 5 {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
 			f := open(t, path)
@@ -333,7 +333,7 @@ func TestRandomChangesLeaveWhatAPlainMapHas(t *testing.T) {
 				c = f.claim("/docs", "first")
 			}
 			for range 50 {
-				var put []source.Item
+				var put []manifest.Item
 				var remove []string
 				for range r.IntN(4) {
 					i := loaded(fmt.Sprint("p", r.IntN(30)))
@@ -356,8 +356,8 @@ func TestRandomChangesLeaveWhatAPlainMapHas(t *testing.T) {
 					model[i.Path] = i
 				}
 			}
-			want := slices.SortedFunc(maps.Values(model), func(a, b source.Item) int { return cmp.Compare(a.Path, b.Path) })
-			if got := f.items(c.Source, source.Look{Records: true}); !reflect.DeepEqual(got, want) {
+			want := slices.SortedFunc(maps.Values(model), func(a, b manifest.Item) int { return cmp.Compare(a.Path, b.Path) })
+			if got := f.items(c.Source, manifest.Look{Records: true}); !reflect.DeepEqual(got, want) {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
 		})

@@ -1,10 +1,10 @@
-// Package source remembers what was loaded from where, so that what did not change need not be
+// Package manifest remembers what was loaded from where, so that what did not change need not be
 // loaded again, and what is gone can be told from what was never there.
 //
 // A source is what a loader reads into one index: a folder, a list of addresses. It
 // has items, a file each, and of each item the manifest knows what it was when
 // it was loaded (size, time, a digest of its content, the recipe by which it was cut) and the
-// ids of the records that came of it. Store is the main type. Its truth is sources.db,
+// ids of the records that came of it. Store is the main type. Its truth is manifests.db,
 // kept by package disk:
 //
 //	sources  number → account, index, name, who has it claimed until when, times
@@ -15,17 +15,18 @@
 //   - A change that returned without error is durable, whole or not at all.
 //   - A source has one loader at a time: who changes it shows a Claim, which the next
 //     one is refused, with the name of the first. A claim ends by itself when it is not used.
-//   - While an item is being replaced it has the ids of both, of what was loaded and
-//     of what is on its way: whatever a loader that was killed left in the index is known.
+//   - A page of items is of one moment, and pages are in the order of the paths' bytes: who walks a
+//     folder in that order needs no memory to see what is new and what is gone.
 //
 // It does not know what is in the index: that records and manifest agree is the work of the
 // loader, by the order in which it changes the two. Methods may be called from any goroutine.
-package source
+package manifest
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"nearside/disk"
@@ -57,11 +58,11 @@ const (
 )
 
 // fileName is the database within the data directory.
-const fileName = "sources.db"
+const fileName = "manifests.db"
 
-// schema is the format of sources.db. Times are microseconds since 1970, UTC; 0 = never.
+// schema is the format of manifests.db. Times are microseconds since 1970, UTC; 0 = never.
 var schema = disk.Schema{
-	Application: "nearside sources",
+	Application: "nearside manifests",
 	Version:     1,
 	Statements: []string{
 		`CREATE TABLE sources (
@@ -218,6 +219,15 @@ func forget(tx *disk.Tx, number int64) error {
 		return err
 	}
 	return tx.Exec(`DELETE FROM sources WHERE number = ?`, number)
+}
+
+// ParseNumber reads the number of a source as a person or a path gives it.
+func ParseNumber(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		return 0, fault.For(ReasonItem, "%q is not the number of a source; GET …/sources lists them", shortened(text, shown))
+	}
+	return n, nil
 }
 
 func unknown(number int64) error {
