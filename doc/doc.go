@@ -68,8 +68,8 @@ type Block struct {
 
 // Origin says where Text[Start:End] came from: the bytes From to To. If it is Verbatim, the text
 // is those bytes, and each stands for itself. Otherwise the stretch as a whole says what they
-// say: an entity, a word in an encoding that is not UTF-8, a line of a PDF. It then
-// lies within one line, or is white space. Text that the file implies but does not
+// say: an entity, a word in an encoding that is not UTF-8, a line of a PDF. It
+// counts as one line. Text that the file implies but does not
 // have, such as the bars of a table in HTML, comes from the place it stands at: From = To.
 type Origin struct {
 	Start, End int
