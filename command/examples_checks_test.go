@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -299,6 +300,20 @@ func checkRecommendations(e *example) {
 	if len(with.Items) != 10 || score(with) >= score(without) {
 		e.t.Errorf("the museum: %v for who dislikes towers, else %v", score(with), score(without))
 	}
+	// As many known items as a filter has room for, with ids as long as may be.
+	known := make([]string, 50)
+	for i := range known {
+		known[i] = fmt.Sprintf("%032d", i)
+	}
+	for n, status := range map[int]int{49: 200, 50: 400} {
+		body, err := json.Marshal(map[string]any{"liked": []string{"dunes"}, "seen": known[:n]})
+		if err != nil {
+			e.t.Fatal(err)
+		}
+		if got := e.call("POST", "/for-you", string(body)); got.status != status {
+			e.t.Errorf("with %d known items: %d %s", n+1, got.status, got.body)
+		}
+	}
 	e.refuses(
 		refused{"GET", "/similar/nowhere", "", 404}, refused{"GET", "/similar/dunes?k=21", "", 400}, refused{"GET", "/similar/dunes?category=%22", "", 400},
 		refused{"POST", "/for-you", `{"liked": []}`, 400}, refused{"POST", "/for-you", `{"liked": ["nowhere"]}`, 404}, refused{"POST", "/for-you", `{"liked": [7]}`, 400},
@@ -361,7 +376,34 @@ func checkModeration(e *example) {
 	e.decides("The bakery on the corner has lovely bread.", "review", "known-bad: allow", "guard: review")
 }
 
+// checkPrices compares the table of the router with the catalogue.
+func (e *example) checkPrices() {
+	e.t.Helper()
+	table, err := os.ReadFile(filepath.Join(e.dir, "src", "models.ts"))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	catalogue, err := os.ReadFile(filepath.Join("..", "models.yaml"))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	rows := regexp.MustCompile(`id: ("@cf/[^"]+"), context: ([\d_]+), input: ([\d_]+), output: ([\d_]+)`).FindAllStringSubmatch(strings.ReplaceAll(string(table), "_", ""), -1)
+	if len(rows) != strings.Count(string(table), `"@cf/`) {
+		e.t.Errorf("of the router's table, %d rows can be read", len(rows))
+	}
+	for _, row := range rows {
+		_, entry, ok := strings.Cut(string(catalogue), "  - id: "+row[1]+"\n")
+		entry, _, _ = strings.Cut(entry, "\n\n")
+		for _, want := range []string{"context: " + row[2] + "\n", `M_input_tokens, usd: "[^"]+", neurons: "` + row[3] + `"`, `M_output_tokens, usd: "[^"]+", neurons: "` + row[4] + `"`} {
+			if !ok || !regexp.MustCompile(want).MatchString(entry) {
+				e.t.Errorf("of %s, the catalogue does not have %s", row[1], want)
+			}
+		}
+	}
+}
+
 func checkModelRouter(e *example) {
+	e.checkPrices()
 	const first, second = "@cf/ibm-granite/granite-4.0-h-micro", "@cf/meta/llama-3.2-3b-instruct"
 	said := strings.Join(pulled["llama3.2"].Say, "")
 	got := e.call("POST", "/ask", `{"question": "What colour is the sky?"}`)

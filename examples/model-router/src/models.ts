@@ -4,7 +4,7 @@ export type Kind = (typeof KINDS)[number];
 
 /**
  * The models that may answer, what they are good for, and their prices in neurons a million tokens
- * (developers.cloudflare.com/workers-ai/platform/pricing, November 2026). The order does not matter.
+ * (developers.cloudflare.com/workers-ai/platform/pricing). The order does not matter.
  */
 export const MODELS = [
   { id: "@cf/ibm-granite/granite-4.0-h-micro", context: 131_000, input: 1_542, output: 10_158, kinds: ["simple"] },
@@ -33,7 +33,7 @@ export function kindOf(text: string): Kind {
   return "simple";
 }
 
-/** At most how many tokens a text has: about one for four characters of English, more in other languages. */
+/** How many tokens a text has, guessed on the high side. By its bytes, because where letters take more of them, a token has fewer letters. */
 export function tokensOf(text: string): number {
-  return Math.ceil(text.length / 3) + 20;
+  return Math.ceil(new TextEncoder().encode(text).length / 3) + 20;
 }
