@@ -11,6 +11,7 @@
 //	allowances  id of a key → the neurons it may use in a day
 //	pins        (account, model) → fingerprint of the weights that first served it
 //	projects    SHA-256 of each secret → the Workers project whose bindings show it
+//	traffic     (project, day) → what its bindings did, for nearside dev check
 //
 // A change that returned without error is durable. What every request needs,
 // the key of a secret and the definition behind a name, is answered from memory;
@@ -85,12 +86,13 @@ var schema = disk.Schema{
 		) STRICT, WITHOUT ROWID`,
 		allowancesTable,
 		projectsTable,
+		trafficTable,
 	},
 }
 
 // later are the tables that came later than the others. Open adds those that are
 // missing; an earlier program reads the rest as before.
-var later = []struct{ name, create string }{{"allowances", allowancesTable}, {"projects", projectsTable}}
+var later = []struct{ name, create string }{{"allowances", allowancesTable}, {"projects", projectsTable}, {"traffic", trafficTable}}
 
 // allowancesTable came later: an earlier program limits no key.
 const allowancesTable = `CREATE TABLE allowances (

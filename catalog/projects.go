@@ -46,7 +46,7 @@ const projectMark = "nsw_"
 const maxProjectName = 1024
 
 // CreateProject makes a project and returns it with its secret, of which only the
-// SHA-256 is kept. A project of the account with the same name is gone then, and its secret.
+// SHA-256 is kept. A project of the account with the same name is gone then, with its secret and its traffic.
 func (c *Catalog) CreateProject(ctx context.Context, account, name string) (Project, string, error) {
 	switch {
 	case account == "":
@@ -58,8 +58,13 @@ func (c *Catalog) CreateProject(ctx context.Context, account, name string) (Proj
 	sum := digest(sha256.Sum256([]byte(secret)))
 	p := Project{ID: uuid.NewString(), Account: account, Name: name, Created: c.now()}
 	err := c.db.Update(ctx, func(tx *disk.Tx) error {
-		if err := tx.Exec(`DELETE FROM projects WHERE account = ? AND name = ?`, account, name); err != nil {
-			return err
+		for _, forget := range []string{
+			`DELETE FROM traffic WHERE project IN (SELECT id FROM projects WHERE account = ? AND name = ?)`,
+			`DELETE FROM projects WHERE account = ? AND name = ?`,
+		} {
+			if err := tx.Exec(forget, account, name); err != nil {
+				return err
+			}
 		}
 		return tx.Exec(`INSERT INTO projects (id, account, name, digest, created) VALUES (?, ?, ?, ?, ?)`, p.ID, account, name, sum[:], stamp(p.Created))
 	}, func() {
@@ -107,6 +112,9 @@ func (c *Catalog) DeleteProject(ctx context.Context, account, id string) error {
 			err = &fault.Error{Kind: fault.NotFound, Reason: ReasonNoProject, Message: "no project of the account has the id " + id}
 		}
 		if err != nil {
+			return err
+		}
+		if err := forgetTraffic(tx, id); err != nil {
 			return err
 		}
 		return tx.Exec(`DELETE FROM projects WHERE id = ?`, id)

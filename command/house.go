@@ -21,6 +21,7 @@ import (
 	"nearside/rag"
 	"nearside/server"
 	"nearside/vectorize"
+	"nearside/workers/traffic"
 )
 
 // Folders and files of a data directory, besides what disk keeps for itself.
@@ -33,6 +34,7 @@ const (
 type house struct {
 	dir       *disk.Dir
 	catalog   *catalog.Catalog
+	traffic   *traffic.Recorder
 	engine    *local.Engine
 	vectorize *vectorize.Service
 	ledger    *neuron.Ledger
@@ -73,6 +75,7 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	if h.catalog, err = catalog.Open(h.dir, time.Now); err != nil {
 		return h, err
 	}
+	h.traffic = traffic.New(h.catalog, traffic.Options{Log: o.log})
 	h.engine = local.Open(h.dir.Sub(indexesFolder), local.Options{MemoryBytes: o.memoryBytes, MaxAge: o.maxAge, Graph: o.graph, Log: o.log})
 	limits := vectorize.Cloudflare()
 	if o.relaxed {
@@ -126,7 +129,7 @@ func (h *house) reload() error { return h.readModels(h.models.Swap) }
 
 // parts is what a server needs of the house.
 func (h *house) parts() server.Parts {
-	return server.Parts{Keys: h.catalog, Projects: h.catalog, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Batches: h.batches, Gateway: h.gateway, Finetunes: h.finetunes, Texts: h.texts}
+	return server.Parts{Keys: h.catalog, Projects: h.catalog, Traffic: h.traffic, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Batches: h.batches, Gateway: h.gateway, Finetunes: h.finetunes, Texts: h.texts}
 }
 
 // Close closes everything, the innermost first.
@@ -146,6 +149,9 @@ func (h *house) Close() error {
 	}
 	if h.ledger != nil {
 		errs = append(errs, h.ledger.Close())
+	}
+	if h.traffic != nil {
+		errs = append(errs, h.traffic.Close())
 	}
 	if h.catalog != nil {
 		errs = append(errs, h.catalog.Close())

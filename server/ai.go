@@ -69,6 +69,7 @@ func (c *call) runNamed(model string) error { return c.runInput(model, c.readBod
 func (c *call) runInput(model string, read func() ([]byte, error)) error {
 	r, err := c.run(model, read)
 	if err != nil {
+		c.sawNoModel(model, err)
 		return err
 	}
 	if about, err := c.batched(r); about {

@@ -80,6 +80,7 @@ func (s *Server) bound(c *call) (*router, error) {
 	}
 	c.account = project.Account
 	c.key = principal{catalog.Key{ID: project.ID, Account: project.Account, Name: project.Name, Permission: catalog.Write}}
+	c.seen = s.parts.Traffic.Begin(project.ID)
 	return s.boundRoutes(c.binding)
 }
 

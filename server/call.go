@@ -13,6 +13,7 @@ import (
 
 	"nearside/fault"
 	"nearside/llm/backend"
+	"nearside/workers/traffic"
 )
 
 // call is one request on its way through the server. It is also the context of
@@ -34,6 +35,8 @@ type call struct {
 	// their names in lower case; nil = the call came as it is.
 	inner map[string]string
 	key   principal
+	seen  *traffic.Call // what a project's binding does; nil = no project's did call
+	byID  bool          // it is a query that names a vector
 
 	server   *Server
 	fiber    *fiber.Ctx
@@ -178,6 +181,7 @@ func (c *call) finish() {
 	s.watch.remove(c)
 	hungUp := context.Cause(c) == errHungUp
 	c.cancel(context.Canceled)
+	c.sawCall()
 	s.metrics.finished(c, hungUp)
 	s.record(c, hungUp)
 }

@@ -40,7 +40,9 @@ func (c *call) letter() (letter, error) {
 // delivers what comes of it.
 func (c *call) perform(e errand) error {
 	o := c.gatewayOptions(e, nil)
-	if e.call.DryRun || !o.Asked() {
+	through := !e.call.DryRun && o.Asked()
+	e = c.seeing(e, o, through)
+	if !through {
 		out, err := e.do(c)
 		return c.deliver(out, err, e.wrap)
 	}

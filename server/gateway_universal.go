@@ -179,6 +179,7 @@ func (c *call) take(p step, number int) (outcome, wrapping, error) {
 	l := letter{payer: c.payer(), id: c.reachModel(), started: c.started, body: p.Query}
 	e, err := c.server.errandTo(p.Provider, p.Endpoint, l)
 	if err != nil {
+		c.sawNoModel(strings.TrimPrefix(p.Endpoint, "run/"), err)
 		e = errand{call: llm.Call{Payer: l.payer, ID: l.id}, endpoint: p.Endpoint, input: p.Query, kind: typeJSON, wrap: inEnvelope,
 			do: func(context.Context) (outcome, error) { return outcome{}, err }}
 	}
@@ -186,7 +187,8 @@ func (c *call) take(p step, number int) (outcome, wrapping, error) {
 		out, err := e.do(c)
 		return out, e.wrap, err
 	}
-	t := c.transit(c.gatewayOptions(e, p.header), e)
+	o := c.gatewayOptions(e, p.header)
+	t := c.transit(o, c.seeing(e, o, true))
 	t.provider, t.step = gateway.Name(p.Provider), number
 	if t.provider == compatProvider {
 		t.provider = workersAIProvider // who answers in the end

@@ -19,6 +19,7 @@ import (
 
 	"nearside/catalog"
 	"nearside/fault"
+	"nearside/workers/traffic"
 )
 
 // patience bounds what a test waits for; nothing is expected to take a noticeable part of it.
@@ -56,6 +57,14 @@ func startWith(t *testing.T, config Config, parts Parts, table ...Route) *harnes
 	h := &harness{t: t, log: &safeBuffer{}, keys: &keyring{}, stopped: make(chan error, 1)}
 	log := slog.New(slog.NewTextHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	parts.Keys = h.keys
+	if k, ok := parts.Projects.(traffic.Keeper); ok {
+		parts.Traffic = traffic.New(k, traffic.Options{Log: log})
+		t.Cleanup(func() {
+			if err := parts.Traffic.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 	s, err := listen(config, parts, log, table)
 	if err != nil {
 		t.Fatal(err)

@@ -43,6 +43,9 @@ func (c *call) queryOf(x *vectorize.Index) (q queryRequest, err error) {
 		q, err = parseQuery(data, x.Definition.Dimensions)
 		return err
 	})
+	if err == nil {
+		c.sawQuery(q)
+	}
 	return q, err
 }
 
@@ -179,6 +182,7 @@ func (c *call) answer(x *vectorize.Index, q queryRequest, read index.Read) error
 		return err
 	}
 	c.queried(x.Definition)
+	c.seen.Searched(x.Definition.Dimensions, result.Unindexed)
 	c.warnUnindexed(result.Unindexed)
 	var explain []byte
 	if q.explain {

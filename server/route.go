@@ -19,6 +19,9 @@ type Route struct {
 	Handle func(s *Server, c *call) error
 	// Scope is what the caller's key must allow; public asks for no key at all.
 	Scope Scope
+	// BySecret says that the secret of the project in the path, in the header that
+	// its bindings show it in, does as well as a key.
+	BySecret bool
 	// Family decides how replies and failures look.
 	Family family
 	// BodyLimit is the largest body in bytes, packed and unpacked. 0: the route

@@ -44,6 +44,8 @@ var routes = []Route{
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/projects", Handle: createProject, Scope: admin, Family: nearsideAPI, BodyLimit: maxSmall, ContentTypes: jsonOnly},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/projects", Handle: listProjects, Scope: admin, Family: nearsideAPI},
 	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/projects/{project}", Handle: deleteProject, Scope: admin, Family: nearsideAPI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/projects/{project}/traffic", Handle: showTraffic, Scope: admin, BySecret: true, Family: nearsideAPI},
+	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/projects/{project}/traffic", Handle: forgetTraffic, Scope: admin, BySecret: true, Family: nearsideAPI},
 
 	// A remote session of wrangler, whose bindings the Workers edge answers.
 	{Method: "GET", Path: "/client/v4/accounts/{account}/workers/subdomain", Handle: showSubdomain, Scope: read},

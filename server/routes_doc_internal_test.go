@@ -36,6 +36,9 @@ func describeRoutes() string {
 		if r.Scope == public {
 			key = "none"
 		}
+		if r.BySecret {
+			key += ", or the project's secret"
+		}
 		if r.BodyLimit > 0 {
 			body = bodySize(r.BodyLimit)
 		}

@@ -49,6 +49,7 @@ import (
 	"nearside/llm/neuron"
 	"nearside/rag"
 	"nearside/vectorize"
+	"nearside/workers/traffic"
 )
 
 // Parts is the domain that a Server speaks for.
@@ -62,6 +63,7 @@ type Parts struct {
 	Batches   *batch.Store       // calls that are made later; nil: none are
 	Finetunes *finetune.Store    // adapters that people stored
 	Gateway   *gateway.Logs      // what went through AI gateways
+	Traffic   *traffic.Recorder  // what the bindings of projects did; nil: nobody remembers
 	Condition func() Condition   // what /health tells; nil: nothing but that the server is up
 
 	Edge *edge.Edge // certificates and sessions of the Workers edge; nil: there is none

@@ -59,7 +59,9 @@ func (s *Server) upload(c *call, operation string, x *vectorize.Index) ([]index.
 	if err != nil {
 		return nil, err
 	}
-	if err := u.decode(body, c.header("Content-Type")); err != nil {
+	err = u.decode(body, c.header("Content-Type"))
+	c.sawBatch(u.records, u.seen)
+	if err != nil {
 		return nil, err
 	}
 	if len(u.discarded) > 0 {
@@ -93,6 +95,7 @@ func (c *call) ids() ([]index.VectorID, error) {
 	if wanted.IDs == nil {
 		return nil, badJSON("ids: expected an array of strings")
 	}
+	c.seen.IDs(len(wanted.IDs))
 	return wanted.IDs, nil
 }
 
