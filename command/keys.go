@@ -20,7 +20,7 @@ import (
 
 // apiKey is an API key as the server shows it.
 type apiKey struct {
-	ID         string          `json:"id"`
+	ID         string          `json:"id,omitempty"`
 	Name       string          `json:"name"`
 	Account    string          `json:"account,omitempty"`
 	Scope      string          `json:"scope"`
