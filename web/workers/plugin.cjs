@@ -2,7 +2,8 @@
 // under `wrangler dev`, getPlatformProxy and whatever else runs Miniflare 4 or 5.
 //
 // `nearside dev init` writes this file into the folder .nearside of a project, and
-// server.json beside it: where nearside listens, and the secret that makes it answer.
+// server.json beside it: where nearside listens, and the secret that makes it answer. From
+// the package nearside it finds that folder in the working directory or above.
 // The Worker gets the runtime's own objects. Only what they call is another service.
 "use strict";
 
@@ -23,12 +24,23 @@ const types = {
   },
 };
 
+/** The file that `nearside dev init` made for the project. */
+function serverFile() {
+  const name = "server.json";
+  const beside = path.join(__dirname, name);
+  if (fs.existsSync(beside)) return beside;
+  for (let at = process.cwd(); ; at = path.dirname(at)) {
+    const file = path.join(at, ".nearside", name);
+    if (fs.existsSync(file) || at === path.dirname(at)) return file;
+  }
+}
+
 /** Reads where nearside is. It is read anew for each start, so that a new secret needs no new wrangler. */
 function server() {
-  const file = path.join(__dirname, "server.json");
+  const file = serverFile();
   try {
-    const { url, secret } = JSON.parse(fs.readFileSync(file, "utf8"));
-    return { url: new URL(url), secret };
+    const { url, secret, bindings = {} } = JSON.parse(fs.readFileSync(file, "utf8"));
+    return { url: new URL(url), secret, bindings };
   } catch (cause) {
     throw new Error(`${file} does not say where nearside is; in the project's folder run: nearside dev init`, { cause });
   }
@@ -134,3 +146,12 @@ function plugin(type) {
 }
 
 exports.plugins = { "nearside-ai": plugin("ai"), "nearside-vectorize": plugin("vectorize") };
+
+/** The option unsafeBindings of Miniflare, for all that nearside answers in the project. */
+exports.unsafeBindings = () =>
+  Object.entries(server().bindings).map(([name, { type, ...options }]) => ({
+    name,
+    type: `nearside_${type}`,
+    plugin: { package: __filename, name: `nearside-${type}` },
+    options,
+  }));

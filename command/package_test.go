@@ -1,0 +1,189 @@
+//go:build unix
+
+package command_test
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"nearside/client"
+)
+
+// besides are the programs that run what is no Worker, each with what it wants before the file.
+var besides = []struct {
+	name    string
+	command []string
+}{
+	{"Node", []string{"node"}},
+	{"Deno", []string{"deno", "run", "--allow-net", "--allow-env", "--allow-read"}},
+	{"Bun", []string{"bun", "run"}},
+}
+
+// newPackageProject makes a project of testdata/package that has installed the package nearside, and nothing else.
+func newPackageProject(t *testing.T) project {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "package"))); err != nil {
+		t.Fatal(err)
+	}
+	calls, err := os.ReadFile(filepath.Join("testdata", "workers", "calls.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"calls.js": calls, "package.json": []byte(`{"private": true, "type": "module"}`)} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := project{t, dir, filepath.Join(dir, "wrangler.jsonc")}
+	pack := strings.TrimSpace(nearside(t, t.Context(), "dev", "package", "--out", dir))
+	p.run("npm", "install", "--offline", "--no-audit", "--no-fund", pack)
+	return p
+}
+
+// run runs a program in the project to its end, and returns what it printed.
+func (p project) run(name string, args ...string) string {
+	p.t.Helper()
+	cmd := p.command(name, args...)
+	if !fileExists(cmd.Path) { // no client, but a tool of the machine
+		tool, err := exec.LookPath(name)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		cmd.Path = tool
+	}
+	return p.output(cmd)
+}
+
+func (p project) output(cmd *exec.Cmd) string {
+	p.t.Helper()
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		p.t.Fatalf("%s: %v\n%s%s", cmd, err, out, complaints.String())
+	}
+	return string(out)
+}
+
+// beside runs calls.mjs by one of the programs. at: which server, if that is not the project's.
+func (p project) beside(command []string, at *client.Client, words ...string) string {
+	p.t.Helper()
+	cmd := p.command(command[0], append(append(slices.Clone(command[1:]), "calls.mjs"), words...)...)
+	if at != nil {
+		cmd.Env = append(cmd.Env, "NEARSIDE_URL="+at.URL, "NEARSIDE_KEY="+at.Key)
+	}
+	return p.output(cmd)
+}
+
+// TestThePackageHasEveryCall installs the package, and has Node, Deno and Bun make every call of
+// a Worker's bindings: as the project of the folder, and by a key.
+func TestThePackageHasEveryCall(t *testing.T) {
+	clientsDir(t)
+	_, api := startForWorkers(t, t.TempDir(), "127.0.0.1:0")
+	p := newPackageProject(t)
+	p.init("--url", api.URL, "--index", "docs=3,cosine,genre:string")
+	// From here on the server wants a key of everybody but projects.
+	api.Key = strings.TrimSpace(nearside(t, t.Context(), "keys", "create", "--scope", "admin", "--url", api.URL))
+	for _, x := range besides {
+		t.Run(x.name, func(t *testing.T) {
+			p.t = t
+			byProject := worked(t, p.beside(x.command, nil, "project"))
+			byKey := worked(t, p.beside(x.command, api))
+			if !slices.Equal(byProject, byKey) || len(byKey) < 19 {
+				t.Errorf("as the project it makes %v, by a key %v", byProject, byKey)
+			}
+		})
+	}
+}
+
+// TestThePackageHasEveryCallUnderMiniflare has Miniflare 5 and 4, as libraries, run a Worker
+// whose bindings are those of the package's plugin.
+func TestThePackageHasEveryCallUnderMiniflare(t *testing.T) {
+	clients := clientsDir(t)
+	_, api := startForWorkers(t, t.TempDir(), "127.0.0.1:0")
+	p := newPackageProject(t)
+	p.init("--url", api.URL, "--index", "docs=3,cosine,genre:string")
+	for _, folder := range []string{clients, filepath.Join(clients, "old")} {
+		if seen := worked(t, p.run("node", "miniflare.mjs", filepath.Join(folder, "node_modules", "miniflare"))); len(seen) < 19 {
+			t.Errorf("%s makes %v", folder, seen)
+		}
+	}
+}
+
+// TestThePackageFailsAsTheRuntimeDoes compares all that can be seen of errors in a Worker under
+// `wrangler dev` and in programs that use the package.
+func TestThePackageFailsAsTheRuntimeDoes(t *testing.T) {
+	clientsDir(t)
+	server, api := startForWorkers(t, t.TempDir(), "127.0.0.1:0")
+	p := newPackageProject(t)
+	p.init("--url", api.URL, "--index", "docs=3,cosine")
+	address, _ := p.wranglerDev("--env", "local")
+	compare := func(state string) {
+		want := failuresIn(t, bodyOf(t, address+"/failures"))
+		for _, x := range besides {
+			got := failuresIn(t, p.beside(x.command, nil, "project", "failures"))
+			for _, call := range slices.Sorted(maps.Keys(want)) {
+				if got[call] != want[call] {
+					t.Errorf("%s, %s, %s:\n%s\nin a Worker:\n%s", state, x.name, call, got[call], want[call])
+				}
+			}
+		}
+	}
+	compare("with nearside")
+	server.stop()
+	compare("without nearside")
+}
+
+// ids are those of requests, which no two errors share.
+var ids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+
+// failuresIn reads what failures.js told: an error for each call.
+func failuresIn(t *testing.T, text string) map[string]string {
+	t.Helper()
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	told := map[string]string{}
+	for call, error := range all {
+		if told[call] = ids.ReplaceAllString(string(error), "ID"); told[call] == `""` {
+			t.Errorf("%s did not fail", call)
+		}
+	}
+	return told
+}
+
+// TestThePackageIsTypedAsTheBindings compiles a program that gives the package's objects to what
+// was written for those of @cloudflare/workers-types.
+func TestThePackageIsTypedAsTheBindings(t *testing.T) {
+	clients := clientsDir(t)
+	p := newPackageProject(t)
+	if err := os.Symlink(filepath.Join(clients, "node_modules", "@cloudflare"), filepath.Join(p.dir, "node_modules", "@cloudflare")); err != nil {
+		t.Fatal(err)
+	}
+	p.run("tsc", "-p", ".")
+}
+
+// TestThePackageIsWhatNpmPacks compares `nearside dev package` with `npm pack`.
+func TestThePackageIsWhatNpmPacks(t *testing.T) {
+	clientsDir(t)
+	p := newPackageProject(t)
+	folder, err := filepath.Abs(filepath.Join("..", "web", "workers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed := filepath.Join(p.dir, strings.TrimSpace(p.run("npm", "pack", "--silent", folder)))
+	p.run("npm", "install", "--offline", "--no-audit", "--no-fund", "--prefix", "packed", packed)
+	p.run("diff", "-r", "--exclude", "package.json", "packed/node_modules/nearside", "node_modules/nearside")
+}
