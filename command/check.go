@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nearside/catalog"
+	"nearside/catalog/manifest"
 	"nearside/disk"
 	"nearside/fault"
 	"nearside/index/local"
@@ -75,7 +76,7 @@ anything is wrong; "nearside salvage" saves what can be read of a damaged index.
 	return cmd
 }
 
-// check examines the catalogue, the ledger, the batches, the logs of AI gateways and the fine-tunes, then every index.
+// check examines the catalogue, the ledger, the batches, the logs of AI gateways, the fine-tunes and the sources, then every index.
 func check(ctx context.Context, data string) (report checkReport, err error) {
 	report = checkReport{Data: data, Findings: []checkFinding{}}
 	dir, err := openExisting(data)
@@ -90,7 +91,7 @@ func check(ctx context.Context, data string) (report checkReport, err error) {
 	for _, f := range found {
 		report.Findings = append(report.Findings, checkFinding{Finding: f})
 	}
-	for _, examine := range []func(context.Context, *disk.Dir) ([]disk.Finding, error){neuron.Check, batch.Check, gateway.CheckLogs, finetune.Check} {
+	for _, examine := range []func(context.Context, *disk.Dir) ([]disk.Finding, error){neuron.Check, batch.Check, gateway.CheckLogs, finetune.Check, manifest.Check} {
 		spoilt, err := examine(ctx, dir)
 		if err != nil {
 			return report, err

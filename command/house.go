@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"nearside/catalog"
+	"nearside/catalog/manifest"
 	"nearside/disk"
 	"nearside/embed"
 	"nearside/index/local"
@@ -41,6 +42,7 @@ type house struct {
 	batches   *batch.Store
 	gateway   *gateway.Logs
 	finetunes *finetune.Store
+	sources   *manifest.Store
 	backends  backends
 	models    *llm.Router
 	texts     *rag.Service
@@ -97,6 +99,12 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	if h.finetunes, err = finetune.Open(h.dir, time.Now); err != nil {
 		return h, err
 	}
+	if h.sources, err = manifest.Open(h.dir, time.Now); err != nil {
+		return h, err
+	}
+	if err := h.forgetSources(ctx); err != nil {
+		return h, err
+	}
 	err = h.readModels(func(c *llm.Catalogue, list []backend.Backend) (err error) {
 		h.models, err = llm.NewRouter(llm.Options{
 			Catalogue: c, Embedders: o.embedders, Backends: list, Pins: rag.Pins{Catalog: h.catalog}, Ledger: h.ledger, Finetunes: h.finetunes,
@@ -108,6 +116,21 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	}
 	h.texts = rag.New(h.vectorize, h.models, h.catalog)
 	return h, nil
+}
+
+// forgetSources forgets the sources of indexes that are no more: of deletions that a crash cut short.
+func (h *house) forgetSources(ctx context.Context) error {
+	there := map[manifest.Index]bool{}
+	for _, x := range h.catalog.All() {
+		there[manifest.Index{Account: x.Account, Number: uint64(x.Number)}] = true
+	}
+	loaded, err := h.sources.Indexes(ctx)
+	for _, ix := range loaded {
+		if !there[ix] {
+			err = errors.Join(err, h.sources.ForgetIndex(ctx, ix))
+		}
+	}
+	return err
 }
 
 // readModels reads the catalogue, opens the model servers that it names, and
@@ -129,7 +152,7 @@ func (h *house) reload() error { return h.readModels(h.models.Swap) }
 
 // parts is what a server needs of the house.
 func (h *house) parts() server.Parts {
-	return server.Parts{Keys: h.catalog, Projects: h.catalog, Traffic: h.traffic, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Batches: h.batches, Gateway: h.gateway, Finetunes: h.finetunes, Texts: h.texts}
+	return server.Parts{Keys: h.catalog, Projects: h.catalog, Traffic: h.traffic, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Batches: h.batches, Gateway: h.gateway, Finetunes: h.finetunes, Sources: h.sources, Texts: h.texts}
 }
 
 // Close closes everything, the innermost first.
@@ -137,6 +160,9 @@ func (h *house) Close() error {
 	errs := []error{h.backends.Close()}
 	if h.engine != nil {
 		errs = append(errs, h.engine.Close())
+	}
+	if h.sources != nil {
+		errs = append(errs, h.sources.Close())
 	}
 	if h.finetunes != nil {
 		errs = append(errs, h.finetunes.Close())

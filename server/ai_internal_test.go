@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"nearside/catalog"
+	"nearside/catalog/manifest"
 	"nearside/disk"
 	"nearside/embed"
 	"nearside/index"
@@ -95,8 +96,12 @@ func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Bac
 	if err != nil {
 		t.Fatal(err)
 	}
+	manifests, err := manifest.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		for _, closing := range []func() error{tunes.Close, logs.Close, entries.Close, dir.Close} {
+		for _, closing := range []func() error{manifests.Close, tunes.Close, logs.Close, entries.Close, dir.Close} {
 			if err := closing(); err != nil {
 				t.Error(err)
 			}
@@ -120,7 +125,7 @@ func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Bac
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Parts{Projects: entries, Vectorize: indexes, Models: router, Ledger: ledger, Batches: batches, Finetunes: tunes, Gateway: logs, Texts: rag.New(indexes, router, entries)}
+	return Parts{Projects: entries, Vectorize: indexes, Models: router, Ledger: ledger, Batches: batches, Finetunes: tunes, Sources: manifests, Gateway: logs, Texts: rag.New(indexes, router, entries)}
 }
 
 const (

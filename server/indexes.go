@@ -101,8 +101,15 @@ func describeIndex(s *Server, c *call) error {
 
 // deleteIndex answers DELETE …/vectorize/v2/indexes/{index}.
 func deleteIndex(s *Server, c *call) error {
+	loaded, err := s.loadedIndex(c)
+	if err != nil {
+		return err
+	}
 	if err := s.parts.Vectorize.Delete(c, c.account, c.param(indexParam)); err != nil {
 		return err
+	}
+	if err := s.parts.Sources.ForgetIndex(c, loaded); err != nil {
+		s.log.Warn("sources of a deleted index are left; the next start forgets them", "index", c.param(indexParam), "error", err)
 	}
 	return c.reply(nil)
 }

@@ -149,6 +149,15 @@ var routes = []Route{
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/texts", Handle: upsertTexts, Scope: write, Family: nearsideAPI, BodyLimit: maxTexts, ContentTypes: textTypes, Reaches: true},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/search", Handle: searchTexts, Scope: read, Family: nearsideAPI, BodyLimit: 256 << 10, ContentTypes: jsonOnly, Reaches: true},
 
+	// What loaders remember.
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/sources", Handle: claimSource, Scope: write, Family: nearsideAPI, BodyLimit: maxSmall, ContentTypes: jsonOnly},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/sources", Handle: listSources, Scope: read, Family: nearsideAPI},
+	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/sources/{source}", Handle: forgetSource, Scope: write, Family: nearsideAPI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/sources/{source}/items", Handle: listItems, Scope: read, Family: nearsideAPI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/sources/{source}/items", Handle: changeItems, Scope: write, Family: nearsideAPI, BodyLimit: maxSourceItems, ContentTypes: jsonOnly},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/sources/{source}/renew", Handle: renewClaim, Scope: write, Family: nearsideAPI, BodyLimit: maxSmall, ContentTypes: jsonOnly},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/sources/{source}/release", Handle: releaseClaim, Scope: write, Family: nearsideAPI, BodyLimit: maxSmall, ContentTypes: jsonOnly},
+
 	// Models, beyond Cloudflare.
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/models", Handle: listServedModels, Scope: read, Family: nearsideAPI},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/models/switch", Handle: switchModel, Scope: admin, Family: nearsideAPI, BodyLimit: 64 << 10, ContentTypes: jsonOnly},

@@ -40,6 +40,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
+	"nearside/catalog/manifest"
 	"nearside/edge"
 	"nearside/fault"
 	"nearside/llm"
@@ -62,6 +63,7 @@ type Parts struct {
 	Ledger    *neuron.Ledger     // what was used
 	Batches   *batch.Store       // calls that are made later; nil: none are
 	Finetunes *finetune.Store    // adapters that people stored
+	Sources   *manifest.Store    // what loaders remember
 	Gateway   *gateway.Logs      // what went through AI gateways
 	Traffic   *traffic.Recorder  // what the bindings of projects did; nil: nobody remembers
 	Condition func() Condition   // what /health tells; nil: nothing but that the server is up

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"nearside/catalog"
+	"nearside/catalog/manifest"
 	"nearside/disk"
 	"nearside/index"
 	"nearside/index/local"
@@ -66,8 +67,12 @@ func newCloudOn(t *testing.T, engine string, options disk.Options, config Config
 	if engine == "local" {
 		indexes = local.Open(dir.Sub("indexes"), local.Options{Clock: clock.now, MaxAge: time.Minute, Workers: 1})
 	}
+	manifests, err := manifest.Open(dir, clock.now)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		for _, closing := range []func() error{indexes.Close, entries.Close, dir.Close} {
+		for _, closing := range []func() error{indexes.Close, manifests.Close, entries.Close, dir.Close} {
 			if err := closing(); err != nil {
 				t.Error(err)
 			}
@@ -79,7 +84,7 @@ func newCloudOn(t *testing.T, engine string, options disk.Options, config Config
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cloud{startWith(t, config, Parts{Projects: entries, Vectorize: service}), clock}
+	return &cloud{startWith(t, config, Parts{Projects: entries, Vectorize: service, Sources: manifests}), clock}
 }
 
 // send sends a body of a content type; "" is JSON if there is a body.
