@@ -23,6 +23,13 @@ type entry struct {
 
 // formats is the one table of what can be read. Where several sniff, the first wins.
 var formats = []*entry{
+	{format: doc.FormatPDF, endings: []string{".pdf"}, media: []string{"application/pdf"}, sniff: looksPDF, binary: true, random: true, parse: parsePDF},
+	{format: doc.FormatDOCX, endings: []string{".docx", ".docm", ".dotx"}, media: []string{"application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
+		sniff: looksOffice(doc.FormatDOCX, "word/", ".docx", ".docm", ".dotx"), binary: true, random: true, parse: parseDOCX},
+	{format: doc.FormatODT, endings: []string{".odt", ".ott"}, media: []string{"application/vnd.oasis.opendocument.text"},
+		sniff: looksOffice(doc.FormatODT, "vnd.oasis.opendocument.text", ".odt", ".ott"), binary: true, random: true, parse: parseODT},
+	{format: doc.FormatXLSX, endings: []string{".xlsx", ".xlsm"}, media: []string{"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
+		sniff: looksOffice(doc.FormatXLSX, "xl/", ".xlsx", ".xlsm"), binary: true, random: true, parse: parseXLSX},
 	{format: doc.FormatHTML, endings: []string{".html", ".htm", ".xhtml"}, media: []string{"text/html", "application/xhtml+xml"}, sniff: looksHTML, parse: parseHTML},
 	{format: doc.FormatMarkdown, endings: []string{".md", ".markdown", ".mdown", ".mkd", ".mdx"}, media: []string{"text/markdown", "text/x-markdown"}, parse: parseMarkdown},
 	{format: doc.FormatCSV, endings: []string{".csv", ".tsv", ".tab"}, media: []string{"text/csv", "text/tab-separated-values"}, parse: parseCSV},
