@@ -12,7 +12,7 @@ import (
 
 // parseCSV reads a table of text: each row is a document. Fields may be quoted, and then hold the
 // delimiter, line ends and doubled quotes. The delimiter and whether there is a header are found
-// out. Rows are counted from 1 with the header, as programs that show tables count them.
+// out. Rows are counted from 1 with the header; blank lines are none.
 func parseCSV(ctx context.Context, f File, o Options, yield func(*doc.Document) error) error {
 	t := &table{f: f, o: o, yield: yield}
 	w := newWindow(f, o)
@@ -139,7 +139,6 @@ func (t *table) begin(text *decoded, last bool) int {
 	first := text.text[:lineEnd(text.text, 0, len(text.text))]
 	if line := strings.TrimRight(first, "\r\n"); len(line) == 5 && strings.HasPrefix(line, "sep=") { // as Excel writes
 		t.delimiter = line[4]
-		t.row++
 		return len(first)
 	}
 	t.delimiter = delimiterOf(text.text, last)

@@ -98,10 +98,8 @@ func decode(data []byte, c charset, base int64, line int) *decoded {
 	if c.other != nil || c.order != nil {
 		d.note = fmt.Sprintf("it was read as %s, and made UTF-8", c.name)
 	}
-	for i := 0; i < len(d.text); i++ {
-		if d.text[i] == '\n' && i+1 < len(d.text) {
-			d.lines = append(d.lines, i+1)
-		}
+	for at := lineEnd(d.text, 0, len(d.text)); at < len(d.text); at = lineEnd(d.text, at, len(d.text)) {
+		d.lines = append(d.lines, at)
 	}
 	return d
 }

@@ -15,14 +15,15 @@ type field struct {
 	meta  any                // as metadata; nil = value
 	at    doc.Origin         // where the value is
 	add   func(*doc.Builder) // appends the value to the open block; nil = value, of at
-	apart bool               // it is a block of its own where all fields are text
+	apart bool               // it is a block of its own where all fields are text; add says its name
+	alone func(*doc.Builder) // appends the value where it alone is text; nil = add
 }
 
 // textNames are the fields that are taken for a text if none was named, the best first.
 var textNames = []string{"text", "body", "content"}
 
 // rowDocument makes a document of the fields of a row or an object, as columns say which is what; nil if
-// they have no text. The key stands unless one of the fields is the id.
+// they have no text. A title stands for a text that is not there. The key stands unless one of the fields is the id.
 func rowDocument(b *doc.Builder, c Columns, format doc.Format, key string, fields []field) *doc.Document {
 	fields = slices.Clone(fields)
 	d := doc.Document{Key: key}
@@ -33,8 +34,9 @@ func rowDocument(b *doc.Builder, c Columns, format doc.Format, key string, field
 	if title == "" {
 		title = "title"
 	}
-	if t := take(&fields, title); t != nil {
-		d.Title = t.value
+	called := take(&fields, title)
+	if called != nil {
+		d.Title = called.value
 	}
 	named := takeText(&fields, c)
 	var kept []field
@@ -47,7 +49,11 @@ func rowDocument(b *doc.Builder, c Columns, format doc.Format, key string, field
 	case named != nil:
 		for _, f := range named {
 			b.Begin(doc.Paragraph, 0, "")
-			f.appendTo(b)
+			if f.alone != nil {
+				f.alone(b)
+			} else {
+				f.appendTo(b)
+			}
 			b.EndProse()
 		}
 	case c.Metadata == nil:
@@ -57,6 +63,9 @@ func rowDocument(b *doc.Builder, c Columns, format doc.Format, key string, field
 		addNamed(b, slices.DeleteFunc(fields, func(f field) bool {
 			return slices.ContainsFunc(kept, func(k field) bool { return k.name == f.name })
 		}))
+	}
+	if b.Blocks() == 0 && called != nil {
+		called.appendTo(b)
 	}
 	made := b.Document(format)
 	if len(made.Blocks) == 0 {

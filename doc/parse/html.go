@@ -279,7 +279,8 @@ func (p *page) inline(n *html.Node, fl flow) {
 			p.dueSpace(offset(n))
 		} else if p.out().Kind() != "" {
 			p.space = [2]int{}
-			p.text.imply(p.out(), "\n", offset(n))
+			start, end := tagOf(n)
+			p.text.addAs(p.out(), "\n", start, end)
 		}
 	case "img":
 		p.image(n, fl)

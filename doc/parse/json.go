@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,14 +16,23 @@ import (
 
 // parseJSON reads the value that Options.Pointer names, or the whole: a list is a document for each of its
 // elements, which are called by their pointers; anything else is one document. Comments and commas
-// behind the last element are allowed, as in the settings of many programs.
+// behind the last element are allowed, as in the settings of many programs; a file of JSON lines is read as that.
 func parseJSON(ctx context.Context, f File, o Options, yield func(*doc.Document) error) error {
+	data, err := readAll(f, o)
+	if err != nil {
+		return err
+	}
+	f.Body = bytes.NewReader(data)
 	text, err := decodeAll(f, o, nil)
 	if err != nil {
 		return err
 	}
 	if err := checkJSON(f, o, text); err != nil {
-		return err
+		if !areLines(text.text) {
+			return err
+		}
+		f.Body = bytes.NewReader(data)
+		return parseJSONLines(ctx, f, o, yield)
 	}
 	at, err := follow(f, text.text, o.Pointer)
 	if err != nil {
@@ -83,6 +93,23 @@ func parseJSONLines(ctx context.Context, f File, o Options, yield func(*doc.Docu
 		}
 	}
 	return bad.err(f)
+}
+
+// areLines reports whether a text that is not JSON begins with two lines that are, as files called .json do that hold JSON lines.
+func areLines(s string) bool {
+	seen := 0
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if line[0] != '{' && line[0] != '[' || !json.Valid([]byte(line)) {
+			return false
+		}
+		if seen++; seen == 2 {
+			return true
+		}
+	}
+	return false
 }
 
 // lineErrors counts the lines that could not be read.
@@ -177,37 +204,47 @@ func (r *objectReader) inner(fields []field, start int) []field {
 // field makes a field of the value text[start:end].
 func (r *objectReader) field(name string, start, end int) field {
 	text, raw := r.text, r.text.text[start:end]
-	f := field{name: name, value: raw, at: text.place(start, end), meta: valueOf(raw)}
-	f.add = func(b *doc.Builder) { addValue(b, text, name, start, end) }
+	f := field{name: name, value: raw, at: text.place(start, end)}
+	f.add = func(b *doc.Builder) { addValue(b, text, name, start, end, ", ") }
+	f.alone = func(b *doc.Builder) { addValue(b, text, "", start, end, "\n\n") }
 	switch raw[0] {
 	case '"':
 		f.value = unquote(raw)
+		f.meta = f.value
 	case '{', '[':
-		f.apart = true
+		f.apart, f.meta = true, valueOf(raw)
 		if len(members(raw, 0)) == 0 {
 			f.value = ""
 		}
 	case 'n':
-		f.value, f.meta = "", nil
+		f.value = ""
+	default:
+		f.meta = valueOf(raw)
 	}
 	return f
 }
 
-// addValue appends a value: what a string says, a number as it stands, the values of a list on
-// lines of their own, and the members of an object as lines of "path: value".
-func addValue(b *doc.Builder, text *decoded, path string, start, end int) {
+// addValue appends a value: what a string says, a number as it stands, the members of an object as lines of
+// "path: value", the values of a list with a separator between.
+func addValue(b *doc.Builder, text *decoded, path string, start, end int, separator string) {
 	switch raw := text.text[start:end]; raw[0] {
 	case '"':
 		addString(b, text, start, end)
 	case '{', '[':
+		last := ""
 		for i, leaf := range leaves(nil, text.text, path, start) {
-			if i > 0 {
-				text.imply(b, "\n", leaf.start)
+			if i > 0 && leaf.key == last {
+				text.imply(b, separator, leaf.start)
+			} else {
+				if i > 0 {
+					text.imply(b, "\n", leaf.start)
+				}
+				if leaf.key != "" {
+					text.imply(b, leaf.key+": ", leaf.start)
+				}
 			}
-			if leaf.key != "" {
-				text.imply(b, leaf.key+": ", leaf.start)
-			}
-			addValue(b, text, "", leaf.start, leaf.end)
+			last = leaf.key
+			addValue(b, text, "", leaf.start, leaf.end, separator)
 		}
 	case 'n': // null says nothing
 	default:

@@ -36,18 +36,27 @@ func defines(container bool, keyword, pattern string) rule {
 }
 
 // notNames are words before a parenthesis that are no function's name.
-var notNames = map[string]bool{
-	"if": true, "for": true, "while": true, "switch": true, "catch": true, "return": true, "else": true, "new": true, "throw": true, "do": true, "foreach": true,
-	"using": true, "lock": true, "fixed": true, "sizeof": true, "typeof": true, "await": true, "yield": true, "with": true, "function": true, "elif": true, "defined": true,
-	"try": true, "synchronized": true, "case": true, "delete": true, "and": true, "or": true, "not": true, "super": true, "this": true, "base": true, "echo": true, "print": true,
+var notNames = words(`if for while switch catch return else new throw do foreach using lock fixed sizeof typeof await yield with function elif
+	defined try synchronized case delete and or not super this base echo print`)
+
+// statements are words before a name and a parenthesis that define nothing.
+var statements = words("return else throw new case delete await yield goto")
+
+func words(s string) map[string]bool {
+	all := map[string]bool{}
+	for _, word := range strings.Fields(s) {
+		all[word] = true
+	}
+	return all
 }
 
 // The parts of languages whose blocks are in braces.
 const (
 	javaWords = `(?:(?:public|private|protected|internal|static|final|abstract|sealed|non-sealed|synchronized|native|default|override|async|virtual|unsafe|extern|readonly|partial|strictfp|new)\s+)*`
-	// A type, then a name, then parameters, and no semicolon on the line.
-	typedFunction = `^\s*` + javaWords + `(?:<[^>]+>\s+)?[A-Za-z_][\w.<>\[\],?*&: ]*[\s*&]+([A-Za-z_~]\w*)\s*\([^;=]*$`
-	constructor   = `^\s+(?:(?:public|private|protected|internal)\s+)+([A-Z]\w*)\s*\([^;=]*$`
+	// A type, then a name, then parameters.
+	typedFunction = `^\s*` + javaWords + `(?:<[^>]+>\s+)?[A-Za-z_][\w.<>\[\],?*&: ]*[\s*&]+([A-Za-z_~]\w*)\s*` + parameters
+	constructor   = `^\s+(?:(?:public|private|protected|internal)\s+)+([A-Z]\w*)\s*` + parameters
+	parameters    = `\((?:[^;]*|[^;{]*\)[^;{]*\{.*)$` // what a call has not: no semicolon, or one in braces only
 )
 
 var slashes = []string{"//", "/*", "*", "*/"}
@@ -72,13 +81,13 @@ var languages = []*language{
 	}},
 	{name: "java", endings: []string{".java"}, comments: slashes, attributes: []string{"@"}, long: `"""`, rules: []rule{
 		defines(true, "", `^\s*`+javaWords+`(class|interface|enum|record|@interface)\s+(\w+)`),
-		defines(false, "", typedFunction),
-		defines(false, "", constructor),
+		defines(false, "method", typedFunction),
+		defines(false, "method", constructor),
 	}},
 	{name: "c#", endings: []string{".cs"}, comments: slashes, attributes: []string{"["}, long: `"""`, rules: []rule{
 		defines(true, "", `^\s*`+javaWords+`(class|interface|enum|record|struct|namespace)\s+([\w.]+)`),
-		defines(false, "", typedFunction),
-		defines(false, "", constructor),
+		defines(false, "method", typedFunction),
+		defines(false, "method", constructor),
 	}},
 	{name: "c", endings: []string{".c", ".h"}, comments: slashes, rules: cRules},
 	{name: "c++", endings: []string{".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".ino"}, comments: slashes, attributes: []string{"template"}, rules: cRules},
@@ -103,15 +112,15 @@ var scriptRules = []rule{
 	defines(false, "function", `^\s*(?:export\s+)?(?:const|let|var)\s+([\w$]+)\s*(?::[^=]+)?=\s*(?:async\s*)?(?:function\b|\([^)]*\)\s*(?::[^=]+)?=>|[\w$]+\s*=>)`),
 	defines(false, "function", `^(?:module\.)?exports\.([\w$]+)\s*=\s*(?:async\s*)?(?:function\b|\()`),
 	defines(false, "function", `^([\w$]+(?:\.[\w$]+)+)\s*=\s*(?:async\s+)?function\b`),
-	defines(false, "", `^\s+(?:(?:public|private|protected|static|async|get|set|readonly|override|abstract)\s+|\*\s*)*([\w$#]+)\s*(?:<[^>]*>)?\([^;]*\)?\s*(?::[^;=]+)?\{\s*$`),
+	defines(false, "method", `^\s+(?:(?:public|private|protected|static|async|get|set|readonly|override|abstract)\s+|\*\s*)*([\w$#]+)\s*(?:<[^>]*>)?\([^;]*\)?\s*(?::[^;=]+)?\{\s*$`),
 }
 
 var cRules = []rule{
 	defines(true, "", `^\s*(?:typedef\s+)?(class|namespace)\s+(?:[A-Z_]+\s+)?(\w+)[^;]*$`),
 	defines(false, "", `^(?:typedef\s+)?(struct|enum|union)\s+(?:class\s+)?(\w+)\s*(?::[^;]*)?\{?\s*$`),
 	defines(false, "macro", `^#\s*define\s+(\w+)\(`),
-	defines(false, "function", `^(?:[A-Za-z_][\w<>,:*&\[\] ]*[\s*&]+)?((?:\w+::)*~?[A-Za-z_]\w*)\s*\([^;=]*$`),
-	defines(false, "function", `^\s+(?:(?:virtual|static|inline|explicit|constexpr)\s+)*[A-Za-z_][\w<>,:*& ]*[\s*&]+(~?[A-Za-z_]\w*)\s*\([^;=]*\{[^;]*$`),
+	defines(false, "function", `^(?:[A-Za-z_][\w<>,:*&\[\] ]*[\s*&]+)?((?:\w+::)*~?[A-Za-z_]\w*)\s*`+parameters),
+	defines(false, "function", `^\s+(?:(?:virtual|static|inline|explicit|constexpr)\s+)*[A-Za-z_][\w<>,:*& ]*[\s*&]+(~?[A-Za-z_]\w*)\s*\([^;{]*\{.*$`),
 }
 
 // definition returns what a line defines, nil if nothing.
@@ -125,7 +134,7 @@ func (l *language) definition(line string) *definition {
 			continue
 		}
 		name := groups[len(groups)-1]
-		if notNames[name] || notNames[firstWord(line)] && r.keyword == "" {
+		if notNames[name] || statements[firstWord(line)] {
 			continue
 		}
 		d := &definition{keyword: r.keyword, name: name, container: r.container}

@@ -97,6 +97,7 @@ type markdown struct {
 	source []byte // what was parsed: the text with its front matter blanked
 	o      Options
 	b      doc.Builder
+	cell   bool // within a table, where a bar needs a backslash
 }
 
 // spot is where a block stands among those around it.
@@ -212,7 +213,9 @@ func (m *markdown) table(table *extast.Table) {
 		for cell := row.FirstChild(); cell != nil; cell = cell.NextSibling() {
 			at = max(at, m.start(cell))
 			m.text.imply(&m.b, " ", at)
+			m.cell = true
 			m.inlines(cell)
+			m.cell = false
 			m.text.imply(&m.b, " |", at)
 		}
 		m.text.imply(&m.b, "\n", at)
@@ -266,6 +269,15 @@ func (m *markdown) inline(n ast.Node) {
 // words adds text, and the end of its line if it goes on in the next.
 func (m *markdown) words(n *ast.Text) {
 	start, end := n.Segment.Start, n.Segment.Stop
+	for m.cell {
+		i := strings.IndexByte(m.text.text[start:end], '|')
+		if i < 0 {
+			break
+		}
+		addReferences(&m.b, m.text, start, start+len(strings.TrimRight(m.text.text[start:start+i], `\`)), true)
+		m.text.addAs(&m.b, `\|`, start+i, start+i+1)
+		start += i + 1
+	}
 	if n.IsRaw() {
 		m.text.add(&m.b, start, end)
 	} else {

@@ -2,6 +2,8 @@ package parse
 
 import (
 	"io"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"nearside/fault"
@@ -33,10 +35,10 @@ func newWindow(f File, o Options) *window {
 // next returns the text from where the last one was left. It is the last if eof is set.
 func (w *window) next() (*decoded, error) {
 	for len(w.buf) < w.size && !w.eof {
-		if cap(w.buf) < w.size {
-			w.buf = append(make([]byte, 0, w.size), w.buf...)
+		if len(w.buf) == cap(w.buf) {
+			w.buf = slices.Grow(w.buf, min(w.size, max(4<<10, 2*len(w.buf)))-len(w.buf))
 		}
-		n, err := w.f.Body.Read(w.buf[len(w.buf):w.size])
+		n, err := w.f.Body.Read(w.buf[len(w.buf):min(w.size, cap(w.buf))])
 		w.buf = w.buf[:len(w.buf)+n]
 		if err == io.EOF {
 			w.eof = true
@@ -99,12 +101,11 @@ func hasWide(data []byte) bool {
 
 // checkZero refuses a file that goes on as binary after it began as text.
 func (w *window) checkZero(d *decoded) error {
-	for i := 0; i < len(d.text); i++ {
-		if d.text[i] == 0 {
-			return fault.New(fault.Unsupported, "%s: it has a zero byte at byte %d, so that it is binary from there on; what stands before was read", w.f.Name, d.fileAt(i))
-		}
+	i := strings.IndexByte(d.text, 0)
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return fault.New(fault.Unsupported, "%s: it has a zero byte at byte %d, so that it is binary from there on; it was read only up to about there", w.f.Name, d.fileAt(i))
 }
 
 // advance leaves the first bytes of the text that next returned behind. Without any, the next

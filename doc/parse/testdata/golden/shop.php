@@ -1,0 +1,8 @@
+<?php
+namespace Shop;
+
+final class Tea {
+    public function brew(): string {
+        return 'x';
+    }
+}

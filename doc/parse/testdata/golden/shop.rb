@@ -1,0 +1,8 @@
+module Shop
+  # A tea.
+  class Tea
+    def brew?
+      true
+    end
+  end
+end

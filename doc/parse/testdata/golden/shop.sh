@@ -1,0 +1,9 @@
+#!/bin/sh
+set -e
+
+# Says it.
+say() {
+  echo "$1"
+}
+
+say tea
