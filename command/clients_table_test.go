@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-var writeTable = flag.Bool("table", false, "write the table of what real clients do into docs/models.md")
+var writeTable = flag.Bool("table", false, "write the tables of what real clients do into docs/models.md and docs/workers.md")
 
 // The table stands in the document between two lines.
 const (

@@ -3,12 +3,9 @@
 package command_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"net"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -16,23 +13,11 @@ import (
 	"nearside/edge"
 )
 
-// edgeIsFree fails the test if it cannot have the port.
-func edgeIsFree(t *testing.T) {
-	t.Helper()
-	l, err := net.Listen("tcp", edge.Address)
-	if err != nil {
-		t.Fatalf("this test needs %s, the one address that wrangler calls: %v; end what has it, or run the test as one who may open it", edge.Address, err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // useEdge sets what `nearside dev env` says, for all programs that the test runs.
 func useEdge(t *testing.T, api *client.Client, data string) {
 	t.Helper()
 	var variables map[string]string
-	if err := json.Unmarshal([]byte(nearside(t, t.Context(), "dev", "env", "--json", "--url", api.URL, "--data", data)), &variables); err != nil {
+	if err := json.Unmarshal([]byte(nearside(t, t.Context(), "dev", "env", "--json", "--url", api.URL, "--key", api.Key, "--data", data)), &variables); err != nil {
 		t.Fatal(err)
 	}
 	if len(variables) != 4 {
@@ -44,7 +29,7 @@ func useEdge(t *testing.T, api *client.Client, data string) {
 	t.Setenv("CLOUDFLARE_CF_FETCH_ENABLED", "false") // there is no network to ask for request.cf
 }
 
-// makeDocs makes the index that the projects of testdata/workers name.
+// makeDocs makes the index that the projects of testdata/workers name, and has the other be no more.
 func makeDocs(t *testing.T, api *client.Client) {
 	t.Helper()
 	create := func(path string, body map[string]any) {
@@ -53,52 +38,64 @@ func makeDocs(t *testing.T, api *client.Client) {
 			t.Fatal(err)
 		}
 	}
-	create("", map[string]any{"name": "docs", "config": map[string]any{"dimensions": 3, "metric": "cosine"}})
+	for _, name := range []string{"docs", "gone"} {
+		create("", map[string]any{"name": name, "config": map[string]any{"dimensions": 3, "metric": "cosine"}})
+	}
+	withoutGone(t, api)
 	create("/docs/metadata_index/create", map[string]any{"propertyName": "genre", "indexType": "string"})
 }
 
-// TestAProjectThatWasNotChangedHasEveryCall has the newest wrangler, getPlatformProxy and
-// Pages run a project as it is, against `serve --workers-edge`.
+// startForUnchanged runs nearside with --workers-edge, and sets what is needed to come to it.
+func startForUnchanged(t *testing.T, data, address string) (*process, *client.Client) {
+	t.Helper()
+	t.Setenv("NEARSIDE_WORKERS_EDGE", edge.Address+",[::1]:443") // in the tests' network, both are free
+	return startForWorkers(t, data, address)
+}
+
+// TestAProjectThatWasNotChangedHasEveryCall has every client run a project as it is, against
+// `serve --workers-edge`, and holds the table in docs/workers.md against what was seen.
 func TestAProjectThatWasNotChangedHasEveryCall(t *testing.T) {
 	clientsDir(t)
-	edgeIsFree(t)
-	t.Setenv("NEARSIDE_WORKERS_EDGE", edge.Address+",[::1]:443")
+	whole := t // for what outlives a part
 	data := t.TempDir()
-	server, api := startForWorkers(t, data, "127.0.0.1:0")
+	server, api := startForUnchanged(t, data, "127.0.0.1:0")
 	makeDocs(t, api)
 	useEdge(t, api, data)
-	p := newProject(t, "edge", "wrangler.jsonc")
-	before := p.text()
-
-	address, stop := p.wranglerDev()
-	all := worked(t, bodyOf(t, address+"/calls"))
-	if len(all) < 19 {
-		t.Errorf("the Worker made the calls %q only", all)
+	var seen workersSeen
+	parts := 0
+	part := func(client string, run func(t *testing.T) (calls []string)) {
+		parts++
+		t.Run(client, func(t *testing.T) { seen.add(client, run(t)) })
 	}
-
-	// The session outlives the server: not even the first call after a restart fails.
-	server.stop()
-	_, _ = startForWorkers(t, data, strings.TrimPrefix(api.URL, "http://"))
-	if got := bodyOf(t, address+"/query"); got != `{"count":0,"matches":[]}` {
-		t.Errorf("after a restart of nearside the Worker answers %q", got)
+	for _, w := range []wrangler{newest, miniflare4} {
+		part("`wrangler dev` "+w.version, func(t *testing.T) []string {
+			address, stop := newProject(t, w, "edge", "wrangler.jsonc").wranglerDev()
+			calls := worked(t, bodyOf(t, address+"/calls"))
+			// The session outlives the server: not even the first call after a restart fails.
+			server.stop()
+			server, _ = startForWorkers(whole, data, strings.TrimPrefix(api.URL, "http://"))
+			if got := bodyOf(t, address+"/query"); got != `{"count":0,"matches":[]}` {
+				t.Errorf("after a restart of nearside the Worker answers %q", got)
+			}
+			stop()
+			return calls
+		})
+		part("`getPlatformProxy` "+w.version, func(t *testing.T) []string {
+			out, err := newProject(t, w, "edge", "wrangler.jsonc").command("node", "platform.mjs").CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			return worked(t, string(out))
+		})
+		part("`wrangler pages dev` "+w.version, func(t *testing.T) []string {
+			p := newProject(t, w, filepath.Join("edge", "pages"), "wrangler.jsonc")
+			address, _ := p.dev("wrangler", "pages", "dev", "--port", "{port}", "--ip", "127.0.0.1", "--inspector-port", "0", "--persist-to", t.TempDir())
+			return worked(t, bodyOf(t, address+"/calls"))
+		})
 	}
-	stop()
-
-	out, err := p.command("node", "platform.mjs").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if got := worked(t, string(out)); !slices.Equal(got, all) {
-		t.Errorf("by getPlatformProxy there are %q, by wrangler dev %q", got, all)
-	}
-	if !bytes.Equal(p.text(), before) {
-		t.Errorf("the configuration was changed into\n%s", p.text())
-	}
-
-	pages := p
-	pages.dir = filepath.Join(p.dir, "pages")
-	address, _ = pages.dev("wrangler", "pages", "dev", "--port", "{port}", "--ip", "127.0.0.1", "--inspector-port", "0", "--persist-to", t.TempDir())
-	if got := worked(t, bodyOf(t, address+"/calls")); !slices.Equal(got, all) {
-		t.Errorf("by wrangler pages dev there are %q, by wrangler dev %q", got, all)
+	part("`vite dev`", func(t *testing.T) []string { return viteCalls(t, newProject(t, newest, "edge", "wrangler.jsonc")) })
+	part("`vitest`", func(t *testing.T) []string { return vitestCalls(t, newProject(t, newest, "edge", "wrangler.jsonc")) })
+	if !t.Failed() && len(seen.clients) == parts { // not with -run of a part
+		holdWorkersTable(t, byEdge, seen)
 	}
 }

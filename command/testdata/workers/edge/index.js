@@ -6,7 +6,12 @@ export default {
       case "/calls":
         return Response.json(await calls(env));
       case "/query":
-        return Response.json(await env.VECTORIZE.query([1, 0, 0]));
+        return env.VECTORIZE.query([1, 0, 0]).then(
+          (found) => Response.json(found),
+          (error) => new Response(error.message, { status: 500 }),
+        );
+      case "/more": // a binding that the project gets later
+        return Response.json((await env.MORE?.describe()) ?? "not yet");
     }
     return new Response("there is nothing here", { status: 404 });
   },

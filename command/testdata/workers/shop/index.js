@@ -1,3 +1,4 @@
+import { EmailMessage } from "cloudflare:email";
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import { calls } from "../calls.js";
 
@@ -21,6 +22,8 @@ export class Counter extends DurableObject {
     await this.env.KV.put("alarm", "rang");
   }
 }
+
+const letter = "From: shop@example.com\r\nTo: ada@example.com\r\nMessage-ID: <7@example.com>\r\nSubject: Order 7\r\n\r\nIt is on its way.\r\n";
 
 // becomes waits for a key that another part of the Worker writes.
 async function becomes(kv, key) {
@@ -53,6 +56,12 @@ async function everythingElse(env) {
     r2: await (await env.BUCKET.get("goods/lamp")).text(),
     queue: await becomes(env.KV, "order"),
     cron: await becomes(env.KV, "cron"),
+    hyperdrive: [env.HYPERDRIVE.user, env.HYPERDRIVE.database],
+    analytics: env.EVENTS.writeDataPoint({ blobs: ["sold"], doubles: [7] }) ?? "written",
+    ratelimit: [await env.LIMIT.limit({ key: "Ada" }), await env.LIMIT.limit({ key: "Ada" })],
+    email: await env.MAIL.send(new EmailMessage("shop@example.com", "ada@example.com", letter)).then(() => "sent"),
+    browser: typeof env.BROWSER.fetch, // to use it, wrangler fetches a Chrome
+    assets: await (await env.ASSETS.fetch("http://assets/hello.txt")).text(),
   };
 }
 
