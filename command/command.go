@@ -1,7 +1,7 @@
 // Package command is the command line of nearside, one file a verb.
 //
 // Run builds the command tree, runs it and returns an exit code: 0 done,
-// 1 failed, 3 partly done, 130 interrupted. Results go to standard output,
+// 1 failed, 3 partly done (of dev check: something would break), 130 interrupted. Results go to standard output,
 // as a table for people or, with --json, as JSON; progress, warnings and
 // errors go to standard error. Every flag can also be given as an environment
 // variable: --data is NEARSIDE_DATA, --tls-cert is NEARSIDE_TLS_CERT.
@@ -72,7 +72,8 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	fmt.Fprintln(stderr, "nearside:", err)
 	var partly partlyDone
-	if errors.As(err, &partly) {
+	var breaks foundBreaks
+	if errors.As(err, &partly) || errors.As(err, &breaks) {
 		return exitPartly
 	}
 	return exitFailed
@@ -110,7 +111,7 @@ Every flag is also an environment variable: --data is NEARSIDE_DATA.`,
 	})
 	root.AddCommand(
 		newServe(assets), newIndex(), newRecords(), newSearch(), newChat(), newIngest(), newKeys(), newModels(), newUsage(), newSnapshot(),
-		newDev(), newCheck(), newSalvage(), newEval(), newBench(), newVersion(),
+		newDev(assets), newCheck(), newSalvage(), newEval(), newBench(), newVersion(),
 	)
 	for _, group := range root.Commands() {
 		if group.HasSubCommands() {

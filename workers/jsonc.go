@@ -95,6 +95,18 @@ func (jsonc) cut(text []byte, name string, alone bool) ([]byte, error) {
 	return text, nil
 }
 
+func (jsonc) line(text []byte, pointer string) int {
+	root, _, err := parseJSON(text)
+	if err != nil {
+		return 0
+	}
+	value := root.Find(pointer)
+	if value == nil {
+		return 0
+	}
+	return 1 + bytes.Count(text[:value.StartOffset], []byte("\n"))
+}
+
 // parseJSON returns the text as a tree whose offsets are the text's.
 func parseJSON(text []byte) (hujson.Value, *hujson.Object, error) {
 	root, err := hujson.Parse(withoutMark(text))

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	library "github.com/pelletier/go-toml/v2"
@@ -69,6 +71,27 @@ func (toml) cut(text []byte, name string, _ bool) ([]byte, error) {
 	newline := newlineOf(text)
 	before, after := text[:from], text[to:]
 	return slices.Concat(bytes.TrimSuffix(before, []byte(newline)), bytes.TrimPrefix(after, []byte(newline))), nil
+}
+
+// line knows how people write tables and keys, and not every way that TOML has.
+func (toml) line(text []byte, pointer string) int {
+	path := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
+	key := regexp.QuoteMeta(path[0])
+	which, pattern := 0, `(?m)^\s*(\[`+key+`\]|`+key+`\s*[.=])`
+	if len(path) > 1 {
+		if n, err := strconv.Atoi(path[1]); err == nil {
+			which, pattern = n, `(?m)^\s*\[\[`+key+`\]\]`
+		} else {
+			pattern = `(?m)^\s*\[+` + key + `\.` + regexp.QuoteMeta(path[1]) + `[.\]]`
+		}
+	}
+	found := regexp.MustCompile(pattern).FindAllIndex(text, which+1)
+	if len(found) <= which {
+		return 0
+	}
+	at := found[which][0]
+	at += len(text[at:]) - len(bytes.TrimLeft(text[at:], " \t\r\n"))
+	return 1 + bytes.Count(text[:at], []byte("\n"))
 }
 
 // marked returns where the environment stands with its marks.

@@ -48,6 +48,8 @@ type language interface {
 	find(text []byte, name string) (part string, err error)
 	// cut returns the text without the environment. If alone, the key env goes too if nothing is left in it.
 	cut(text []byte, name string, alone bool) ([]byte, error)
+	// line returns where the value behind a JSON pointer stands, counted from 1; 0 if that is not known.
+	line(text []byte, pointer string) int
 }
 
 // config is what a configuration says, as far as it matters here.

@@ -37,5 +37,15 @@ func Bill(day Micro) Dollars { return max(0, day-freePerDay).Price() }
 // read, and those that are stored, which count as read once a month, too.
 func VectorizeBill(queried, stored int64) Dollars {
 	queried, stored = min(queried, maxDimensions), min(stored, maxDimensions)
-	return Dollars(max(0, queried+stored-freeQueried))*perQueried + Dollars(max(0, stored-freeStored))*perStored
+	return QueriedBill(queried+stored) + StoredBill(stored)
+}
+
+// QueriedBill is the part of a VectorizeBill for dimensions that were read.
+func QueriedBill(dimensions int64) Dollars {
+	return Dollars(max(0, min(dimensions, 2*maxDimensions)-freeQueried)) * perQueried
+}
+
+// StoredBill is the part of a VectorizeBill for dimensions that are stored.
+func StoredBill(dimensions int64) Dollars {
+	return Dollars(max(0, min(dimensions, maxDimensions)-freeStored)) * perStored
 }
