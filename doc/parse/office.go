@@ -61,7 +61,7 @@ func parseOffice(ctx context.Context, f File, o Options, yield func(*doc.Documen
 func parseXLSX(ctx context.Context, f File, o Options, yield func(*doc.Document) error) error {
 	s := &sheets{f: f, o: o, yield: yield}
 	var stop error // of yield, which is not ours to name
-	err := office.Sheets(ctx, f.At, f.Size, officeLimits(o), func(b office.Book) { s.book = b }, func(row *office.Row) error {
+	err := office.Sheets(ctx, f.At, f.Size, officeLimits(o), func(row *office.Row) error {
 		stop = s.add(row)
 		return stop
 	})
@@ -80,7 +80,6 @@ type sheets struct {
 	f     File
 	o     Options
 	yield func(*doc.Document) error
-	book  office.Book
 	sheet string
 	head  []*office.Row  // the first rows of the sheet, until its header is known
 	names map[int]string // of columns; nil = not known so far
@@ -98,7 +97,7 @@ func (s *sheets) add(row *office.Row) error {
 		s.sheet, s.names = row.Sheet, nil
 	}
 	if s.names != nil {
-		return s.document(row)
+		return s.document(row, true)
 	}
 	s.head = append(s.head, row)
 	if len(s.head) < headRows {
@@ -129,10 +128,10 @@ func (s *sheets) flush() error {
 		return err
 	}
 	for i, row := range head {
-		if i == at {
+		if i == at || i < at && chosen(s.o.Columns) {
 			continue
 		}
-		if err := s.document(row); err != nil {
+		if err := s.document(row, i > at); err != nil {
 			return err
 		}
 	}
@@ -175,12 +174,19 @@ func headerOf(rows []*office.Row) int {
 	return -1
 }
 
-// document yields the document of a row.
-func (s *sheets) document(row *office.Row) error {
+// chosen reports whether c says anything.
+func chosen(c Columns) bool {
+	return c.ID != "" || c.Title != "" || c.Text != nil || c.Metadata != nil
+}
+
+// document yields the document of a row. What stands above a header, such as a title of the sheet, is in no column.
+func (s *sheets) document(row *office.Row, below bool) error {
 	fields := make([]field, len(row.Cells))
 	for i, v := range row.Cells {
 		name := s.names[v.Column]
-		if name == "" {
+		if !below {
+			name = ""
+		} else if name == "" {
 			name = fmt.Sprintf("column %d", v.Column+1)
 		}
 		fields[i] = field{name: name, value: v.Text, meta: v.Meta, at: v.Origin(), add: v.Add}

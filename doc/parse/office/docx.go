@@ -35,7 +35,7 @@ func DOCX(ctx context.Context, src io.ReaderAt, size int64, limits Limits) (*doc
 	props := a.properties("docProps/core.xml")
 	pages := a.properties("docProps/app.xml")["Pages"]
 	made := d.out.Document(doc.FormatDOCX)
-	if d.page == 1 && pages != "1" {
+	if !d.recorded && strconv.Itoa(d.page) != pages {
 		forgetPages(made)
 	}
 	made.Title = props["title"]
@@ -75,6 +75,8 @@ type docx struct {
 	notes  map[string][]block // by kind and id
 	page   int
 	broken bool // a page break stands before the text that comes next
+
+	recorded bool // the file says where its pages ended when it was laid out
 
 	deleted, comments, contents, pictures int
 }
@@ -224,10 +226,11 @@ func (d *docx) run(p *parser, para *docxParagraph, e xml.StartElement) error {
 	case "noBreakHyphen":
 		return d.implied(p, para, "-")
 	case "lastRenderedPageBreak":
+		d.recorded = true
 		d.breakPage()
 	case "footnoteReference", "endnoteReference":
 		key := strings.TrimSuffix(e.Name.Local, "Reference") + attr(e, "id")
-		para.after = append(para.after, d.notes[key]...)
+		para.after = append(para.after, onPage(d.notes[key], d.page)...)
 		delete(d.notes, key)
 	case "txbxContent":
 		return d.body(p, func(b *block) { para.after = append(para.after, *b) }, "txbxContent")
@@ -239,6 +242,24 @@ func (d *docx) run(p *parser, para *docxParagraph, e xml.StartElement) error {
 		}
 	}
 	return nil
+}
+
+// onPage puts notes on the page that refers to them.
+func onPage(notes []block, page int) []block {
+	for i := range notes {
+		for k := range notes[i].pieces {
+			notes[i].pieces[k].at.Page = page
+		}
+		for _, row := range notes[i].rows {
+			for _, c := range row {
+				for k := range c.pieces {
+					c.pieces[k].at.Page = page
+				}
+			}
+		}
+		onPage(notes[i].after, page)
+	}
+	return notes
 }
 
 // breakPage begins a page; a break that was set and one that was recorded at the same place are one.

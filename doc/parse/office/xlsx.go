@@ -51,12 +51,6 @@ func (s span) origin(at doc.Origin) doc.Origin {
 	return at
 }
 
-// Book is what an XLSX says of itself.
-type Book struct {
-	Title    string
-	Metadata map[string]any
-}
-
 // xlsx is a workbook while it is read.
 type xlsx struct {
 	a       *Archive
@@ -84,9 +78,8 @@ type sheet struct {
 }
 
 // Sheets reads the rows of all sheets of an XLSX (ECMA-376), one after the other, and returns the first error of
-// yield as it is. Merged cells that reach over several rows have their value in each. The rows of begin are yielded
-// after begin was told what the book says of itself.
-func Sheets(ctx context.Context, src io.ReaderAt, size int64, limits Limits, begin func(Book), yield func(*Row) error) error {
+// yield as it is. Merged cells that reach over several rows have their value in each.
+func Sheets(ctx context.Context, src io.ReaderAt, size int64, limits Limits, yield func(*Row) error) error {
 	a, err := Open(ctx, src, size, limits)
 	if err != nil {
 		return err
@@ -105,9 +98,6 @@ func Sheets(ctx context.Context, src io.ReaderAt, size int64, limits Limits, beg
 			return err
 		}
 	}
-	props := a.properties("docProps/core.xml")
-	book := Book{Title: props["title"], Metadata: describe(props, "creator", "author", "subject", "subject", "keywords", "keywords", "created", "created", "modified", "modified")}
-	begin(book)
 	for _, s := range sheets {
 		if err := x.read(s, yield); err != nil {
 			return err

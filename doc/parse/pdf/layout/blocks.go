@@ -165,7 +165,7 @@ type blocks struct {
 }
 
 var (
-	bullet = regexp.MustCompile(`^([•‣◦▪●○–·■□➢►✓∗*-])\s+(\S)`)
+	bullet = regexp.MustCompile(`^(?:[•‣◦▪●○■□➢►✓]\s*|[–·∗*-]\s+)(\S)`)
 	number = regexp.MustCompile(`^(\(?(\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])\s+\S`)
 )
 
@@ -213,8 +213,11 @@ func (b *blocks) continues(l *line) bool {
 	if l.mono || l.turn != last.turn || math.Abs(l.size-last.size) > 0.12*max(l.size, last.size) || startsItem(l.text) {
 		return false
 	}
+	if l.row != last.row || b.kind == doc.Item && l.left < b.block[0].left-0.5*l.size && l.region == b.block[0].region {
+		return false
+	}
 	if l.page != last.page || l.region != last.region {
-		return b.kind != doc.Heading && b.unfinished(last) && startsLower(l.text)
+		return !l.row && b.kind != doc.Heading && b.unfinished(last) && startsLower(l.text)
 	}
 	pitch := last.base - l.base
 	if b.kind == doc.Heading || b.heading(l) {
@@ -228,7 +231,7 @@ func (b *blocks) continues(l *line) bool {
 			return false
 		}
 	}
-	return !b.indented(last, l)
+	return l.row || !b.indented(last, l)
 }
 
 func startsItem(s string) bool { return bullet.MatchString(s) || number.MatchString(s) }
@@ -305,7 +308,7 @@ func (b *blocks) close() {
 // marker is the length of an item's bullet or number with the space behind it.
 func (b *blocks) marker(text string) int {
 	if m := bullet.FindStringSubmatchIndex(text); m != nil {
-		return m[4]
+		return m[2]
 	}
 	return len(b.label) + len(text[len(b.label):]) - len(strings.TrimLeft(text[len(b.label):], " "))
 }
@@ -339,7 +342,7 @@ func (b *blocks) write(l *line, text string, from, to int64) {
 func (b *blocks) join(last, l *line) {
 	between := " "
 	switch {
-	case b.kind == doc.Code:
+	case b.kind == doc.Code, l.row:
 		between = "\n"
 	case b.mends(last, l) || hyphenated(last.text) || unspaced(last.text, l.text):
 		return

@@ -191,7 +191,7 @@ func columnsBeside(words []word, x float64) (gutter, bool) {
 	}
 	return gutter{
 		x: x, lines: lines,
-		top:    max(sides[0].top, sides[1].top) + 0.01,
+		top:    min(sides[0].top, sides[1].top) + 0.01, // a short line above both columns is in none
 		bottom: min(sides[0].bottom, sides[1].bottom) - 0.01,
 	}, true
 }

@@ -19,6 +19,7 @@ type line struct {
 	base, size  float64
 	turn        int
 	bold, mono  bool
+	row         bool // there is room between its words as between the cells of a table
 	edge        int // 1 to 3 for the first lines at the top of the page, -1 to -3 for the last at its foot, else 0
 	running     bool
 }
@@ -142,6 +143,9 @@ func (l *lineGroup) add(w word) {
 	l.words = append(l.words, w)
 }
 
+// cellGap is the room between two words, in sizes, by which they are of different cells. Justified lines stay below it.
+const cellGap = 1.6
+
 func makeLine(words []word, spans []pdf.Span) line {
 	line := line{left: math.Inf(1), right: math.Inf(-1), bold: true}
 	var b strings.Builder
@@ -166,6 +170,7 @@ func makeLine(words []word, spans []pdf.Span) line {
 	words = logical(words)
 	for i, w := range words {
 		if i > 0 {
+			line.row = line.row || !line.mono && w.left-words[i-1].right > cellGap*w.size
 			b.WriteString(strings.Repeat(" ", spaces(words[i-1], w, line.mono)))
 		}
 		b.WriteString(w.text)
@@ -248,6 +253,9 @@ func (l *line) source(end int, span pdf.Span) {
 	l.sources = append(l.sources, source{end, span})
 }
 
+// edgeLines is how many lines at the top and the foot of a page may be running ones.
+const edgeLines = 3
+
 // markEdges finds the outermost lines of a page, among which running headers and footers are.
 func markEdges(lines []line) {
 	var order []int
@@ -265,26 +273,22 @@ func markEdges(lines []line) {
 		}
 		return 0
 	})
-	level := 0
-	for k, i := range order {
-		if k == 0 || lines[order[k-1]].base-lines[i].base > 1 {
-			level++
+	top := make([]int, len(order)) // which line from the top, from 1
+	for k := range order {
+		if top[k] = 1; k > 0 {
+			top[k] = top[k-1]
+			if lines[order[k-1]].base-lines[order[k]].base > 1 {
+				top[k]++
+			}
 		}
-		if level > 3 {
-			break
-		}
-		lines[i].edge = level
 	}
-	level = 0
-	for k := len(order) - 1; k >= 0; k-- {
-		if k == len(order)-1 || lines[order[k]].base-lines[order[k+1]].base > 1 {
-			level++
-		}
-		if level > 3 {
-			break
-		}
-		if lines[order[k]].edge == 0 {
-			lines[order[k]].edge = -level
+	for k, i := range order {
+		foot := top[len(top)-1] - top[k] + 1
+		switch {
+		case top[k] <= foot && top[k] <= edgeLines:
+			lines[i].edge = top[k]
+		case foot < top[k] && foot <= edgeLines:
+			lines[i].edge = -foot
 		}
 	}
 }
