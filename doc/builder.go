@@ -71,9 +71,14 @@ func (b *Builder) Kind() Kind {
 	return b.blocks[len(b.blocks)-1].Kind
 }
 
-// Empty reports whether the open block has no text so far, or none is open.
-func (b *Builder) Empty() bool {
-	return !b.open || b.blocks[len(b.blocks)-1].Start == len(b.text)
+// AtSpace reports whether white space would be one too many: the open block has no text so far, or
+// ends with white space, or none is open.
+func (b *Builder) AtSpace() bool {
+	if !b.open {
+		return true
+	}
+	last, size := utf8.DecodeLastRune(b.text[b.blocks[len(b.blocks)-1].Start:])
+	return size == 0 || unicode.IsSpace(last)
 }
 
 // Note adds a note to the document, once.

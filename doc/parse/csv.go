@@ -14,7 +14,7 @@ import (
 // delimiter, line ends and doubled quotes. The delimiter and whether there is a header are found
 // out. Rows are counted from 1 with the header; blank lines are none.
 func parseCSV(ctx context.Context, f File, o Options, yield func(*doc.Document) error) error {
-	t := &table{f: f, o: o, yield: yield}
+	t := &table{f: f, o: o, yield: yield, whole: tableWriter{format: doc.FormatCSV, yield: yield}}
 	w := newWindow(f, o)
 	for !w.done() {
 		if err := ctx.Err(); err != nil {
@@ -35,7 +35,7 @@ func parseCSV(ctx context.Context, f File, o Options, yield func(*doc.Document) 
 	if t.row == 0 {
 		return fault.New(fault.Invalid, "%s: it has no rows", f.Name)
 	}
-	return nil
+	return t.whole.flush()
 }
 
 // table is a table of text while it is read.
@@ -47,6 +47,7 @@ type table struct {
 	header    []string
 	row       int
 	b         doc.Builder
+	whole     tableWriter // with Options.Tables
 }
 
 // cell is a field of a row: text[start:end], its quotes included.
@@ -93,6 +94,10 @@ func (t *table) add(text *decoded, cells []cell, note string) error {
 	for i, c := range cells {
 		fields[i] = field{name: t.name(i), value: c.value(text.text), at: text.place(c.start, c.end)}
 		fields[i].add = func(b *doc.Builder) { c.appendTo(b, text) }
+	}
+	if t.o.Tables {
+		t.whole.header, t.whole.note = t.header, note
+		return t.whole.row(fields)
 	}
 	d := rowDocument(&t.b, t.o.Columns, doc.FormatCSV, fmt.Sprintf("row %d", t.row), fields)
 	if d == nil {

@@ -101,8 +101,7 @@ func addNamed(b *doc.Builder, fields []field) {
 		if strings.TrimSpace(f.value) == "" {
 			continue
 		}
-		place := f.at
-		place.To, place.Verbatim = place.From, false
+		place := placeOf(f.at)
 		if !open || f.apart {
 			b.EndProse()
 			b.Begin(doc.Paragraph, 0, "")

@@ -445,7 +445,7 @@ func (p *page) putSpace() {
 	start, end := p.space[0], p.space[1]
 	p.space = [2]int{}
 	b := p.out()
-	if end == 0 || b.Empty() {
+	if end == 0 || b.AtSpace() {
 		return
 	}
 	switch s := p.text.text; {

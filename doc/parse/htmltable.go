@@ -62,24 +62,39 @@ func (p *page) row(row *html.Node, columns int) {
 	p.text.imply(b, "\n", offset(row))
 }
 
-// isData reports whether a table has data: no blocks in its cells, and none too long.
+// isData reports whether a table has data: more than a row, no blocks in its cells, and none of them too long.
 func (p *page) isData(n *html.Node, rows []*html.Node) bool {
+	headers := 0
 	for c := range n.Descendants() {
+		if c.Type != html.ElementNode {
+			continue
+		}
 		switch c.Data {
 		case "table", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "form":
-			if c.Type == html.ElementNode {
-				return false
-			}
+			return false
+		case "th":
+			headers++
 		}
 	}
 	for _, row := range rows {
 		for _, cell := range cellsOf(row) {
-			if cell != nil && len(p.plain(cell)) > longCell {
+			if cell != nil && (paragraphs(cell) > 1 && headers == 0 || len(p.plain(cell)) > longCell) {
 				return false
 			}
 		}
 	}
-	return true
+	return len(rows) > 1 || headers > 0
+}
+
+// paragraphs returns how many paragraphs a cell has.
+func paragraphs(cell *html.Node) int {
+	count := 0
+	for c := range cell.Descendants() {
+		if c.Type == html.ElementNode && (c.Data == "p" || c.Data == "li") {
+			count++
+		}
+	}
+	return count
 }
 
 // rowsOf returns the rows of a table, not those of tables within.

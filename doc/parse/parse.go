@@ -36,6 +36,7 @@ type Options struct {
 	Format   doc.Format // "" = found out
 	Pointer  string     // JSON: the RFC 6901 pointer of the value, or list of values, that are documents
 	Columns  Columns    // tables and JSON: which fields are what
+	Tables   bool       // tables: a document for each table, or for each part of about a MiB, instead of each row
 	Selector string     // HTML: the CSS selector of what is read; "" = the main content
 	Links    bool       // Markdown and HTML: keep the addresses of links and images, as Markdown writes them
 	Hostname string     // HTML: what relative addresses are taken to be relative to, such as "https://example.com"
