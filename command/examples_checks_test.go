@@ -148,8 +148,9 @@ type heard struct {
 func (e *example) hear(stream string) (h heard) {
 	e.t.Helper()
 	for _, frame := range strings.Split(strings.TrimSuffix(stream, "\n\n"), "\n\n") {
-		name, data, ok := strings.Cut(frame, "\ndata: ")
-		if name, ok = strings.CutPrefix(name, "event: "); !ok {
+		head, data, _ := strings.Cut(frame, "\ndata: ")
+		name, ok := strings.CutPrefix(head, "event: ")
+		if !ok {
 			e.t.Fatalf("this is no event: %q", frame)
 		}
 		var err error
