@@ -36,19 +36,38 @@ func newPackageProject(t *testing.T) project {
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "package"))); err != nil {
 		t.Fatal(err)
 	}
-	calls, err := os.ReadFile(filepath.Join("testdata", "workers", "calls.js"))
-	if err != nil {
-		t.Fatal(err)
+	calls, err := filepath.Glob(filepath.Join("testdata", "workers", "*.js"))
+	if err != nil || len(calls) == 0 {
+		t.Fatalf("there are no calls to make: %v", err)
 	}
-	for name, content := range map[string][]byte{"calls.js": calls, "package.json": []byte(`{"private": true, "type": "module"}`)} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+	for _, path := range calls {
+		content, err := os.ReadFile(path)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, filepath.Base(path)), content, 0o600)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	p := project{t, dir, filepath.Join(dir, "wrangler.jsonc")}
+	if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte(`{"private": true, "type": "module"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "node_modules"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.link(".bin")
 	pack := strings.TrimSpace(nearside(t, t.Context(), "dev", "package", "--out", dir))
 	p.run("npm", "install", "--offline", "--no-audit", "--no-fund", pack)
 	return p
+}
+
+// link gives the project a folder of node_modules of the clients.
+func (p project) link(name string) {
+	p.t.Helper()
+	if err := os.Symlink(filepath.Join(clientsDir(p.t), "node_modules", name), filepath.Join(p.dir, "node_modules", name)); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // run runs a program in the project to its end, and returns what it printed.
@@ -86,38 +105,36 @@ func (p project) beside(command []string, at *client.Client, words ...string) st
 	return p.output(cmd)
 }
 
-// TestThePackageHasEveryCall installs the package, and has Node, Deno and Bun make every call of
-// a Worker's bindings: as the project of the folder, and by a key.
+// TestThePackageHasEveryCall installs the package, has Node, Deno and Bun make every call of a
+// Worker's bindings, as the project of the folder and by a key, and a Worker that Miniflare runs
+// as a library, by the plugin. It holds the table in docs/workers.md against what was seen.
 func TestThePackageHasEveryCall(t *testing.T) {
-	clientsDir(t)
+	clients := clientsDir(t)
 	_, api := startForWorkers(t, t.TempDir(), "127.0.0.1:0")
 	p := newPackageProject(t)
-	p.init("--url", api.URL, "--index", "docs=3,cosine,genre:string")
+	p.initWithoutGone(api)
 	// From here on the server wants a key of everybody but projects.
 	api.Key = strings.TrimSpace(nearside(t, t.Context(), "keys", "create", "--scope", "admin", "--url", api.URL))
+	var seen workersSeen
 	for _, x := range besides {
 		t.Run(x.name, func(t *testing.T) {
 			p.t = t
 			byProject := worked(t, p.beside(x.command, nil, "project"))
 			byKey := worked(t, p.beside(x.command, api))
-			if !slices.Equal(byProject, byKey) || len(byKey) < 19 {
+			if !slices.Equal(byProject, byKey) {
 				t.Errorf("as the project it makes %v, by a key %v", byProject, byKey)
 			}
+			seen.add(x.name, byKey)
 		})
 	}
-}
-
-// TestThePackageHasEveryCallUnderMiniflare has Miniflare 5 and 4, as libraries, run a Worker
-// whose bindings are those of the package's plugin.
-func TestThePackageHasEveryCallUnderMiniflare(t *testing.T) {
-	clients := clientsDir(t)
-	_, api := startForWorkers(t, t.TempDir(), "127.0.0.1:0")
-	p := newPackageProject(t)
-	p.init("--url", api.URL, "--index", "docs=3,cosine,genre:string")
-	for _, folder := range []string{clients, filepath.Join(clients, "old")} {
-		if seen := worked(t, p.run("node", "miniflare.mjs", filepath.Join(folder, "node_modules", "miniflare"))); len(seen) < 19 {
-			t.Errorf("%s makes %v", folder, seen)
-		}
+	for _, m := range []struct{ name, folder string }{{"Miniflare 5", "."}, {"Miniflare 4", "old"}} {
+		t.Run(m.name, func(t *testing.T) {
+			p.t = t
+			seen.add(m.name, worked(t, p.run("node", "miniflare.mjs", filepath.Join(clients, m.folder, "node_modules", "miniflare"))))
+		})
+	}
+	if !t.Failed() && len(seen.clients) == len(besides)+2 { // not with -run of a part
+		holdTableOfCalls(t, "<!-- seen in TestThePackageHasEveryCall -->\n", "yes", seen)
 	}
 }
 
@@ -127,7 +144,7 @@ func TestThePackageFailsAsTheRuntimeDoes(t *testing.T) {
 	clientsDir(t)
 	server, api := startForWorkers(t, t.TempDir(), "127.0.0.1:0")
 	p := newPackageProject(t)
-	p.init("--url", api.URL, "--index", "docs=3,cosine")
+	p.initWithoutGone(api)
 	address, _ := p.wranglerDev("--env", "local")
 	compare := func(state string) {
 		want := failuresIn(t, bodyOf(t, address+"/failures"))
@@ -167,11 +184,9 @@ func failuresIn(t *testing.T, text string) map[string]string {
 // TestThePackageIsTypedAsTheBindings compiles a program that gives the package's objects to what
 // was written for those of @cloudflare/workers-types.
 func TestThePackageIsTypedAsTheBindings(t *testing.T) {
-	clients := clientsDir(t)
+	clientsDir(t)
 	p := newPackageProject(t)
-	if err := os.Symlink(filepath.Join(clients, "node_modules", "@cloudflare"), filepath.Join(p.dir, "node_modules", "@cloudflare")); err != nil {
-		t.Fatal(err)
-	}
+	p.link("@cloudflare")
 	p.run("tsc", "-p", ".")
 }
 

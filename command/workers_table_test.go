@@ -48,14 +48,20 @@ func (s *workersSeen) add(client string, calls []string) {
 // writes it with -table. What the table says of the other way is another test's.
 func holdWorkersTable(t *testing.T, way string, seen workersSeen) {
 	t.Helper()
+	holdTableOfCalls(t, workersTableBegin, way, seen)
+}
+
+// holdTableOfCalls does so with the table that begins after a line.
+func holdTableOfCalls(t *testing.T, begin, way string, seen workersSeen) {
+	t.Helper()
 	raw, err := os.ReadFile(workersDocument)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, begun := strings.Cut(string(raw), workersTableBegin)
+	before, rest, begun := strings.Cut(string(raw), begin)
 	got, after, ended := strings.Cut(rest, workersTableEnd)
 	if !begun || !ended {
-		t.Fatalf("%s has no table between %q and %q", workersDocument, workersTableBegin, workersTableEnd)
+		t.Fatalf("%s has no table between %q and %q", workersDocument, begin, workersTableEnd)
 	}
 	table := parseWorkersTable(got)
 	for _, client := range seen.clients {
@@ -69,7 +75,7 @@ func holdWorkersTable(t *testing.T, way string, seen workersSeen) {
 		t.Errorf("the table in %s is not what was seen; run this test with -table to write it:\n%s", workersDocument, want)
 		return
 	}
-	if err := os.WriteFile(workersDocument, []byte(before+workersTableBegin+want+workersTableEnd+after), 0o644); err != nil {
+	if err := os.WriteFile(workersDocument, []byte(before+begin+want+workersTableEnd+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -5,7 +5,8 @@ import { Ai, bindings, Vectorize } from "nearside";
 import { calls } from "./calls.js";
 import { failures } from "./failures.js";
 
-const env = process.argv.includes("project") ? bindings() : { AI: new Ai(), VECTORIZE: new Vectorize("docs") };
+const said = () => ({ AI: new Ai(), VECTORIZE: new Vectorize("docs"), GONE: new Vectorize("gone") });
+const env = process.argv.includes("project") ? bindings() : said();
 
 // aborted is what comes of a call whose signal was given before.
 async function aborted() {

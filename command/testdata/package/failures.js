@@ -4,6 +4,7 @@ const listener = "@cf/openai/whisper";
 const sound = () => ({ body: new Blob(["x"]).stream(), contentType: "audio/mpeg" });
 
 const wrong = {
+  "an index that is gone": ({ GONE }) => GONE.describe(),
   "a vector too short": ({ VECTORIZE }) => VECTORIZE.query([1, 0]),
   "no vector at all": ({ VECTORIZE }) => VECTORIZE.query([]),
   "topK too large": ({ VECTORIZE }) => VECTORIZE.query([1, 0, 0], { topK: 101 }),
@@ -25,7 +26,6 @@ const wrong = {
   "models of no page": ({ AI }) => AI.models({ page: -1 }),
   "a log that is not there": ({ AI }) => AI.gateway("shop").getLog("nothing"),
   "words for a log that is not there": ({ AI }) => AI.gateway("shop").patchLog("nothing", { score: 1 }),
-  "a file that cannot be read": ({ AI }) => AI.toMarkdown({ name: "x.exe", blob: new Blob(["MZ"], { type: "application/x-msdownload" }) }),
 };
 
 // told says all that a program can see of an error.
