@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -159,11 +160,31 @@ func (f *File) simpleTexts(d, desc dict, base string) [256]string {
 		case name:
 			if at >= 0 && at < 256 {
 				texts[at] = glyphText(string(v))
+				if texts[at] == "" && string(v) == "a"+strconv.Itoa(at) {
+					texts[at] = texText(at)
+				}
 			}
 			at++
 		}
 	}
 	return texts
+}
+
+// texText is what a code stands for in TeX's bitmap fonts, whose glyphs are called a65 and so on: ASCII, and
+// the ligatures of both of its Latin encodings. What else it has differs from encoding to encoding.
+func texText(c int) string {
+	ligatures := [5]string{"ff", "fi", "fl", "ffi", "ffl"}
+	switch {
+	case c >= 11 && c <= 15:
+		return ligatures[c-11]
+	case c >= 27 && c <= 31:
+		return ligatures[c-27]
+	case c == '\'':
+		return "’"
+	case c > ' ' && c < 0x7f:
+		return string(rune(c))
+	}
+	return ""
 }
 
 // builtIn takes over the encoding in the clear part of an embedded Type 1 font: lines of dup CODE /NAME put.

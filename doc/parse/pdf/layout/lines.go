@@ -20,7 +20,7 @@ type line struct {
 	turn        int
 	bold, mono  bool
 	row         bool // there is room between its words as between the cells of a table
-	edge        int // 1 to 3 for the first lines at the top of the page, -1 to -3 for the last at its foot, else 0
+	edge        int  // 1 to 3 for the first lines at the top of the page, -1 to -3 for the last at its foot, else 0
 	running     bool
 }
 
