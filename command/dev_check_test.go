@@ -107,7 +107,7 @@ func rules(out string) []string {
 func TestAWorkerIsToldWhatWouldDifferOnCloudflare(t *testing.T) {
 	clientsDir(t)
 	server, api := startForWorkers(t, t.TempDir(), "127.0.0.1:0")
-	p := newProject(t, "hasty", "wrangler.jsonc")
+	p := newProject(t, newest, "hasty", "wrangler.jsonc")
 	p.init("--url", api.URL, "--index", "docs=3,cosine")
 	address, stop := p.wranglerDev("--env", "local")
 	var came struct {
