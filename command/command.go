@@ -111,7 +111,7 @@ Every flag is also an environment variable: --data is NEARSIDE_DATA.`,
 	})
 	root.AddCommand(
 		newServe(assets), newIndex(), newRecords(), newSearch(), newChat(), newIngest(), newKeys(), newModels(), newUsage(), newSnapshot(),
-		newDev(assets), newCheck(), newSalvage(), newEval(), newBench(), newVersion(),
+		newDev(assets), newCheck(), newSalvage(), newEval(), newBench(), newParse(), newVersion(),
 	)
 	for _, group := range root.Commands() {
 		if group.HasSubCommands() {

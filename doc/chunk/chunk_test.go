@@ -351,6 +351,9 @@ func TestCodeIsCutAtBlankLines(t *testing.T) {
 		if !strings.HasPrefix(c.Passage(), "def f") && !strings.HasPrefix(c.Passage(), "    return") {
 			t.Errorf("chunk %d begins %q", i, c.Passage()[:20])
 		}
+		if strings.HasSuffix(c.Passage(), ":") {
+			t.Errorf("chunk %d ends with a line that opens: %q", i, c.Passage())
+		}
 	}
 }
 
@@ -392,6 +395,19 @@ func TestASentenceLongerThanTheWindowIsCutWhereItHurtsLeast(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// By the annex alone this is one sentence: it takes a full stop before a small letter for that of an abbreviation.
+func TestTextWithoutCapitalsIsCutAtItsFullStops(t *testing.T) {
+	chunks := cut(t, document(paragraph, strings.Repeat("nobody writes capitals here, e.g. in chats . they just do not. why? ", 20)), chunk.Options{Tokenizer: byWords{}, Size: 40, Window: 400})
+	if len(chunks) < 5 {
+		t.Errorf("%d chunks", len(chunks))
+	}
+	for i, c := range chunks {
+		if !strings.HasSuffix(c.Text, "chats .") && !strings.HasSuffix(c.Text, "not.") && !strings.HasSuffix(c.Text, "why?") {
+			t.Errorf("chunk %d ends %q", i, c.Text[len(c.Text)-20:])
+		}
 	}
 }
 

@@ -201,7 +201,7 @@ func TestFigures(t *testing.T) {
 		headings bool
 		where    []measure.Where
 	}{
-		{"medquad", true, nil}, {"cranfield", true, nil}, {"medquad", false, nil},
+		{"cranfield", true, nil}, {"medquad", false, nil}, {"medquad", true, nil},
 		{"xquad", false, []measure.Where{{Property: "lang", Value: "en"}}},
 	} {
 		c, err := measure.Open(filepath.Join(root, s.name), s.where...)

@@ -173,23 +173,32 @@ func isRule(line string) bool {
 	return strings.Contains(line, "-") && strings.Trim(line, "|:- \t\r\n") == ""
 }
 
-// code reads lines of code. A blank line before one makes a good place to cut; one that only closes goes with what it closes.
+// code reads lines of code. A blank line before one makes a good place to cut, a deeper indentation a bad one, and a line
+// that only closes goes with what it closes.
 func (r *reading) code(i int, b doc.Block, end int) error {
 	if r.doc.Format == doc.FormatSource && b.Label != "" {
 		if err := r.lead(i, b.Label+"\n"); err != nil {
 			return err
 		}
 	}
+	depth := indentation(r.doc.Text[b.Start:b.End])
 	return r.byLine(i, b, end, func(_, from, to int) seam {
-		switch text := r.doc.Text[from:to]; {
+		text, before := r.doc.Text[from:to], depth
+		depth = indentation(text)
+		switch {
 		case strings.Trim(text, ")]};, \t\r\n") == "":
 			return glued
-		case strings.HasSuffix(strings.TrimRight(r.doc.Text[b.Start:from], " \t\r"), "\n\n"):
+		case blank(r.doc.Text[lineStart(r.doc.Text, from-1):from]):
 			return items
+		case depth > before:
+			return lines
 		}
 		return sentences
 	})
 }
+
+// indentation returns how many spaces and tabs a text begins with.
+func indentation(text string) int { return len(text) - len(strings.TrimLeft(text, " \t")) }
 
 // byLine adds the lines of a block that are not blank, each with the blank ones after it. The place
 // before line n, which is Text[from:to], is of the seam that is returned.
@@ -227,6 +236,9 @@ func lineEnd(text string, from, end int) int {
 	return end
 }
 
+// lineStart returns where the line begins that holds the byte at i.
+func lineStart(text string, i int) int { return strings.LastIndexByte(text[:i], '\n') + 1 }
+
 // seamBefore returns the seam before a block that is no heading. What ends in a colon announces what comes.
 func (r *reading) seamBefore(i int) seam {
 	if i == 0 {
@@ -245,23 +257,44 @@ func (r *reading) seamBefore(i int) seam {
 	return blocks
 }
 
-// add appends an atom, or the pieces of one that no window holds beside its headings.
+// add appends an atom, or the parts of one that is too long.
 func (r *reading) add(a atom) error {
 	a.under = r.above
 	if a.role != headline && r.row > 0 {
 		a.seam = glued
 	}
-	weight, err := r.weigh(r.doc.Text[a.start:a.end])
+	text := r.doc.Text[a.start:a.end]
+	weight, err := r.weigh(text)
 	if err != nil {
 		return err
 	}
 	a.weight = weight
 	taken := min(r.cutter.added+r.above.cost()+r.rowWeight, r.cutter.Window/2) // more only under enormous headings: force parts them
-	if weight <= r.cutter.Window-taken {
-		r.push(a)
-		return nil
+	switch {
+	case weight > r.cutter.Size-taken && a.role == sentence && stopEnd(text) < len(text):
+		return r.stops(a)
+	case weight > r.cutter.Window-taken:
+		return r.pieces(a, max(1, r.cutter.Size-taken), lines)
 	}
-	return r.pieces(a, max(1, r.cutter.Size-taken), lines)
+	r.push(a)
+	return nil
+}
+
+// stops adds the parts of a sentence between full stops that the annex takes for those of abbreviations.
+func (r *reading) stops(a atom) error {
+	from := a.start
+	for _, size := range sizes(r.doc.Text[a.start:a.end], stopEnd) {
+		p := a
+		p.start, p.end = from, from+size
+		if from > a.start {
+			p.seam, p.first = sentences, false
+		}
+		if err := r.add(p); err != nil {
+			return err
+		}
+		from = p.end
+	}
+	return nil
 }
 
 // push appends an atom as it is.

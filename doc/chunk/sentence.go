@@ -141,6 +141,28 @@ func abbreviates(sentence, after string) bool {
 	return titles[lower] || dotted(word) || counted[lower] && unicode.IsDigit(next)
 }
 
+// shortestWord is how many letters a word before a full stop has at least that is no abbreviation, if nothing else tells.
+const shortestWord = 4
+
+// stopEnd returns where the first full stop, question or exclamation mark ends after which a space comes, that space included,
+// and which is not that of a short word. Where nobody writes capitals, the annex finds no other end of a sentence.
+func stopEnd(text string) int {
+	letters := 0
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c != '.' && c != '?' && c != '!':
+			if letters++; c == ' ' || c == '\n' || c == '\t' {
+				letters = 0
+			}
+		case i+1 < len(text) && strings.IndexByte(" \n\t", text[i+1]) >= 0 && (c != '.' || letters == 0 || letters >= shortestWord):
+			return len(text) - len(strings.TrimLeft(text[i+1:], " \t\r\n"))
+		default:
+			letters = 0
+		}
+	}
+	return len(text)
+}
+
 func notOfAbbreviation(r rune) bool { return r != '.' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
 // enumerates reports whether a word counts, as 12 or iv or B do.

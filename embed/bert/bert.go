@@ -173,6 +173,5 @@ func (e *Encoder) Kernels() string { return e.kernels.name }
 // CountTokens returns how many tokens a text has, special tokens included,
 // without embedding it. It reads some ten megabytes a second.
 func (e *Encoder) CountTokens(ctx context.Context, text string) (int, error) {
-	t, err := e.tokenizer.encode(ctx, text, 2)
-	return t.total, err
+	return e.tokenizer.count(ctx, text)
 }

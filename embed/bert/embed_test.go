@@ -315,3 +315,27 @@ func FuzzTokenizer(f *testing.F) {
 		}
 	})
 }
+
+func TestATokenizerAloneCountsAsTheEncoderDoes(t *testing.T) {
+	dir := tinyDir(t)
+	alone, err := OpenTokenizer(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := Open(dir, Options{Window: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"", "a", "a b, c", strings.Repeat("a ", 1000), "\xff", "[MASK] [mask]", "漢字"} {
+		want, err := e.CountTokens(t.Context(), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := alone.CountTokens(t.Context(), text); err != nil || got != want {
+			t.Errorf("%.20q has %d tokens alone, %d to the encoder: %v", text, got, want, err)
+		}
+	}
+	if _, err := OpenTokenizer(t.TempDir()); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("an empty folder: %v", err)
+	}
+}

@@ -91,6 +91,12 @@ func (t *tokenizer) encode(ctx context.Context, text string, window int) (tokens
 	return s.out, nil
 }
 
+// count returns how many tokens a text has, with [CLS] and [SEP].
+func (t *tokenizer) count(ctx context.Context, text string) (int, error) {
+	read, err := t.encode(ctx, text, 2)
+	return read.total, err
+}
+
 // scan is one reading of a text.
 type scan struct {
 	*tokenizer
