@@ -21,7 +21,7 @@ func parsePDF(ctx context.Context, f File, o Options, yield func(*doc.Document) 
 	if err != nil {
 		return named(f, err)
 	}
-	return yield(d)
+	return yieldText(f, d, yield)
 }
 
 // named puts the file's name before a fault's message.
