@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -53,6 +54,44 @@ func devBindings(b workers.Bindings) map[string]devBinding {
 
 func devFolderOf(f *workers.File) devFolder {
 	return devFolder(filepath.Join(filepath.Dir(f.Path), ".nearside"))
+}
+
+// packagedPlugin names the plugin in the npm package nearside.
+const packagedPlugin = "nearside/plugin"
+
+// plugin returns how the configuration names the plugin. Where Miniflare finds the package
+// nearside with this very plugin, that is its name, which is the same on every machine and moves
+// with the project; else it is the file in the folder, by its whole path.
+func (d devFolder) plugin() string {
+	at := filepath.Dir(string(d))
+	for _, name := range []string{"wrangler", "miniflare", "nearside"} {
+		if next := installed(at, name); next != "" {
+			at = next
+		} else if name != "wrangler" { // Miniflare may be there without it
+			return d.file(devPlugin)
+		}
+	}
+	if content, err := os.ReadFile(filepath.Join(at, devPlugin)); err != nil || !bytes.Equal(content, web.WorkersPlugin) {
+		return d.file(devPlugin)
+	}
+	return packagedPlugin
+}
+
+// installed returns the folder of an npm package as Node finds it from a folder; "" if it does not.
+func installed(from, name string) string {
+	for at := from; ; at = filepath.Dir(at) {
+		if real, err := filepath.EvalSymlinks(filepath.Join(at, "node_modules", name)); err == nil {
+			return real
+		}
+		if at == filepath.Dir(at) {
+			return ""
+		}
+	}
+}
+
+// usedBy reports whether a configuration still names the plugin, in either way.
+func (d devFolder) usedBy(f *workers.File) bool {
+	return f.Uses(d.file(devPlugin)) || f.Uses(packagedPlugin)
 }
 
 func (d devFolder) file(name string) string { return filepath.Join(string(d), name) }

@@ -88,7 +88,7 @@ func (d *devInit) run(cmd *cobra.Command) error {
 	if d.undo {
 		return d.takeOut(cmd, f, folder, before)
 	}
-	text, added, err := f.Init(d.environment, folder.file(devPlugin), before)
+	text, added, err := f.Init(d.environment, folder.plugin(), before)
 	if err != nil {
 		return err
 	}
@@ -202,7 +202,7 @@ func (d *devInit) takeOut(cmd *cobra.Command, f *workers.File, folder devFolder,
 	if err := writeFile(f.Path, text); err != nil {
 		return err
 	}
-	if left, err := workers.Open(f.Path); err != nil || !left.Uses(folder.file(devPlugin)) {
+	if left, err := workers.Open(f.Path); err != nil || !folder.usedBy(left) {
 		if err := d.forget(cmd, folder); err != nil {
 			return err
 		}

@@ -3,7 +3,9 @@
 package command_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"os/exec"
@@ -179,6 +181,63 @@ func failuresIn(t *testing.T, text string) map[string]string {
 		}
 	}
 	return told
+}
+
+// installWrangler gives the project a wrangler and a Miniflare of its own, beside the package;
+// what these need stays where the clients are.
+func (p project) installWrangler() {
+	p.t.Helper()
+	from, to := filepath.Join(clientsDir(p.t), "node_modules"), filepath.Join(p.dir, "node_modules")
+	packages, err := os.ReadDir(from)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	errs := []error{os.Remove(filepath.Join(to, ".bin")), os.Mkdir(filepath.Join(to, ".bin"), 0o700)}
+	errs = append(errs, os.Symlink(filepath.Join("..", "wrangler", "bin", "wrangler.js"), filepath.Join(to, ".bin", "wrangler")))
+	for _, each := range packages {
+		switch name := each.Name(); {
+		case name == "wrangler" || name == "miniflare":
+			errs = append(errs, os.CopyFS(filepath.Join(to, name), os.DirFS(filepath.Join(from, name))))
+		case !strings.HasPrefix(name, "."):
+			errs = append(errs, os.Symlink(filepath.Join(from, name), filepath.Join(to, name)))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// TestAProjectWithThePackageMoves has dev init name the plugin by the package, where Miniflare
+// finds it: then the configuration is right in another folder, too.
+func TestAProjectWithThePackageMoves(t *testing.T) {
+	clientsDir(t)
+	_, api := startForWorkers(t, t.TempDir(), "127.0.0.1:0")
+	p := newPackageProject(t)
+	before := p.text()
+	p.initWithoutGone(api)
+	if text := string(p.text()); !strings.Contains(text, p.dir) {
+		t.Errorf("where Miniflare does not find the package, the configuration names no file:\n%s", text)
+	}
+	p.undo(before)
+
+	p.installWrangler()
+	p.initWithoutGone(api)
+	after := p.text()
+	if text := string(after); strings.Contains(text, p.dir) || !strings.Contains(text, `"nearside/plugin"`) {
+		t.Errorf("the configuration is of this folder only:\n%s", text)
+	}
+	moved := project{t, p.dir + "-moved", filepath.Join(p.dir+"-moved", "wrangler.jsonc")}
+	if err := os.Rename(p.dir, moved.dir); err != nil {
+		t.Fatal(err)
+	}
+	moved.initWithoutGone(api)
+	if !bytes.Equal(moved.text(), after) {
+		t.Errorf("in the new folder dev init made of the configuration\n%s", moved.text())
+	}
+	address, stop := moved.wranglerDev("--env", "local")
+	worked(t, bodyOf(t, address+"/calls"))
+	stop()
+	moved.undo(before)
 }
 
 // TestThePackageIsTypedAsTheBindings compiles a program that gives the package's objects to what
