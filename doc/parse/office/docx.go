@@ -326,7 +326,9 @@ func (d *docx) paragraphProperties(p *parser, para *docxParagraph) error {
 		case xml.StartElement:
 			switch t.Name.Local {
 			case "pStyle":
-				para.style = d.styles[attr(t, "val")]
+				if s, ok := d.styles[attr(t, "val")]; ok {
+					para.style = s
+				}
 			case "outlineLvl":
 				if n, err := strconv.Atoi(attr(t, "val")); err == nil {
 					para.outline = n

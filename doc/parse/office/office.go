@@ -194,12 +194,15 @@ func writeRow(out *doc.Builder, row []cell, width int, bar doc.Origin) {
 		if n+c.columns > width {
 			break
 		}
+		before := out.Len()
 		out.Add("| ", bar)
-		writeCell(out, c.pieces, &bar)
-		out.Add(strings.Repeat(" |", c.columns-1)+" ", bar)
+		if writeCell(out, c.pieces, &bar); out.Len() > before+len("| ") {
+			out.Add(" ", bar)
+		}
+		out.Add(strings.Repeat("| ", c.columns-1), bar)
 		n += c.columns
 	}
-	out.Add(strings.Repeat("|  ", width-n)+"|\n", bar)
+	out.Add(strings.Repeat("| ", width-n)+"|\n", bar)
 }
 
 // writeCell writes a cell's text on one line, bars in it escaped. Bars after it stand where it ends.
