@@ -32,7 +32,8 @@
 //
 //	a.db         SQLite: WAL mode, pages of 16 KiB, the last 8 bytes of each its
 //	             checksum (that of sqlite.org/cksumvfs.html)
-//	a.db-wal     SQLite's log: what has been committed since the last checkpoint
+//	a.db-wal     SQLite's log: what has been committed since the last checkpoint, and
+//	             behind it room, which is zeros or what older logs held
 //	a.db-shm     SQLite's index of the log; made anew by whoever opens it first
 //	a.db.head    the witness
 //	a.db.new     a database that is whole and waits for its witness and its name

@@ -59,6 +59,7 @@ func (s *system) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File,
 	}
 	h := &hookFile{standardFile: f.(standardFile), system: s, path: path}
 	h.newName = flags&(vfs.OPEN_WAL|vfs.OPEN_MAIN_JOURNAL) != 0 && flags&vfs.OPEN_CREATE != 0
+	h.log = flags&vfs.OPEN_WAL != 0
 	return h, flags, nil
 }
 
@@ -115,6 +116,7 @@ type hookFile struct {
 	system  *system
 	path    string
 	newName bool // the name may be new and is not durable before the next Sync
+	log     bool // it is a write-ahead log, which has room behind its end
 }
 
 // ReadAt implements vfs.File.
@@ -127,6 +129,9 @@ func (f *hookFile) ReadAt(p []byte, off int64) (int, error) {
 
 // WriteAt implements vfs.File.
 func (f *hookFile) WriteAt(p []byte, off int64) (int, error) {
+	if f.log {
+		f.makeRoom(off + int64(len(p)))
+	}
 	n, err := f.system.hook.write(f.standardFile, f.path, p, off)
 	return n, f.system.writeError(err, f.path, int64(len(p)), sqlite3.IOERR_WRITE)
 }

@@ -25,7 +25,7 @@ type wal struct {
 	frames map[uint32]int64 // page number → where its last committed image begins
 	pages  uint32           // of the database after the last commit; 0 without a commit
 	size   int64            // bytes from the beginning to the end of the last commit
-	rest   int64            // bytes behind that: old ones, or a transaction that never committed, or damage
+	rest   int64            // bytes behind that: room, or a transaction that never committed, or damage
 }
 
 // readWAL reads a log up to its last commit, the way SQLite recovers it. A log

@@ -320,7 +320,8 @@ func TestChargesThatCannotBeWrittenAreNotChargedAndMayBeTriedAgain(t *testing.T)
 // stop is a hook that lets a sync of the ledger's log wait, or another operation on it.
 type stop struct {
 	op      disk.Op
-	fails   error // with which the one that waited ends; nil: it is done
+	fails   error // with which the one that waited ends, and each after it while failing; nil: it is done
+	failing atomic.Bool
 	syncs   atomic.Int64
 	waiting atomic.Bool // the next one waits
 	reached chan struct{}
@@ -341,8 +342,11 @@ func (s *stop) hook(op disk.Op, path string) error {
 	}
 	s.syncs.Add(1)
 	if s.waiting.CompareAndSwap(true, false) {
+		s.failing.Store(s.fails != nil)
 		close(s.reached)
 		<-s.release
+	}
+	if s.failing.Load() {
 		return s.fails
 	}
 	return nil
@@ -394,6 +398,7 @@ func TestARefundDuringASettlementThatFailsIsNotForgotten(t *testing.T) {
 	}
 	s.free()
 	settling.Wait()
+	s.failing.Store(false)
 	if a := l.Left(alice); a.Left != 100*one || l.Reservations() != 0 {
 		t.Errorf("in the end %s are left, %d calls are under way", a.Left, l.Reservations())
 	}
