@@ -65,7 +65,7 @@ func (db *DB) join(ctx context.Context, fn func(tx *Tx) error, committed func())
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := db.inSavepoint(ctx, g.head+1, fn); err != nil {
+	if err := db.inSavepoint(ctx, g, fn); err != nil {
 		return nil, nil, err
 	}
 	g.head++
@@ -103,18 +103,23 @@ func (db *DB) awake() error {
 	return db.explain(db.start())
 }
 
-// inSavepoint runs fn so that all of its changes are undone if it fails.
-func (db *DB) inSavepoint(ctx context.Context, sequence uint64, fn func(tx *Tx) error) (err error) {
-	if err := db.run(`SAVEPOINT caller`); err != nil {
-		return err
+// inSavepoint runs fn so that all of its changes are undone if it fails. The first
+// of a group needs no savepoint: the whole transaction is undone for it, and whoever
+// comes next begins another. That saves SQLite a copy of each page that fn changes.
+func (db *DB) inSavepoint(ctx context.Context, g *group, fn func(tx *Tx) error) (err error) {
+	first := len(g.members) == 0
+	if !first {
+		if err := db.run(`SAVEPOINT caller`); err != nil {
+			return err
+		}
 	}
 	kept := false
 	defer func() {
 		if !kept && !db.writer.GetAutocommit() {
-			err = db.undo(err)
+			err = db.undo(err, first)
 		}
 	}()
-	if err := fn(&Tx{ctx: ctx, c: db.writer, sequence: sequence}); err != nil {
+	if err := fn(&Tx{ctx: ctx, c: db.writer, sequence: g.head + 1}); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -123,21 +128,30 @@ func (db *DB) inSavepoint(ctx context.Context, sequence uint64, fn func(tx *Tx) 
 	if db.writer.GetAutocommit() {
 		return db.explain(errors.New("SQLite has undone the transaction"))
 	}
-	if err := db.run(`RELEASE caller`); err != nil {
-		return err
+	if !first {
+		if err := db.run(`RELEASE caller`); err != nil {
+			return err
+		}
 	}
 	kept = true
 	return nil
 }
 
-// undo rolls the caller's savepoint back, because of err. If even that fails the
-// whole transaction goes, since nobody can tell what is in it.
-func (db *DB) undo(err error) error {
-	failed := errors.Join(db.run(`ROLLBACK TO caller`), db.run(`RELEASE caller`))
+// undo rolls back what the caller did, because of err: the whole transaction, if it is
+// the caller's alone, or if rolling back its savepoint fails, since nobody can tell
+// then what is in it.
+func (db *DB) undo(err error, alone bool) error {
+	var failed error
+	if !alone {
+		failed = errors.Join(db.run(`ROLLBACK TO caller`), db.run(`RELEASE caller`))
+	}
+	if alone || failed != nil {
+		failed = errors.Join(failed, db.run(`ROLLBACK`))
+	}
 	if failed == nil {
 		return err
 	}
-	return errors.Join(err, failed, db.run(`ROLLBACK`))
+	return errors.Join(err, failed)
 }
 
 // run runs one of the writer's own statements.
@@ -195,11 +209,14 @@ func (m *member) publish() {
 
 // commit makes the group durable: first in the database, then in the witness.
 func (db *DB) commit(g *group) error {
-	if db.writer.GetAutocommit() {
-		return db.explain(errors.New("another change of the same transaction failed and SQLite has undone it all"))
-	}
-	if len(g.members) == 0 {
+	undone := db.writer.GetAutocommit()
+	switch {
+	case len(g.members) == 0 && undone:
+		return nil
+	case len(g.members) == 0:
 		return db.run(`ROLLBACK`)
+	case undone:
+		return db.explain(errors.New("another change of the same transaction failed and SQLite has undone it all"))
 	}
 	err := db.run(`UPDATE nearside SET head = ?`, g.head)
 	if err == nil {
