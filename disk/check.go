@@ -33,6 +33,11 @@ func (db *DB) checkWitness(ctx context.Context) error {
 		return err
 	}
 	defer db.turn.drop()
+	if db.witness != nil {
+		if err := db.witness.settle(); err != nil {
+			return err
+		}
+	}
 	w, err := openWitness(db.system.hook, db.path+witnessSuffix)
 	if err != nil {
 		return err

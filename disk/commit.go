@@ -229,7 +229,7 @@ func (db *DB) commit(g *group) error {
 		db.breakDown()
 		return err
 	}
-	if err := db.witness.advance(g.head); err != nil {
+	if err := db.witness.advance(g.head); err != nil { // or the sync of the one before has failed
 		db.broken = unsyncedError(db.path+witnessSuffix, err)
 		return db.broken
 	}

@@ -182,7 +182,7 @@ func (db *DB) compare(head uint64) error {
 		return err
 	}
 	if err = w.agrees(db, head); err == nil && head > w.head {
-		err = w.advance(head)
+		err = errors.Join(w.advance(head), w.settle())
 	}
 	if err != nil {
 		return errors.Join(err, w.close())

@@ -9,7 +9,8 @@
 //   - A change is whole or not there, also after a crash at any moment.
 //   - A database that lacks something that was acknowledged, or of which a byte has
 //     changed, is refused with a fault.Corrupt that names the file, when it is opened
-//     or when the damaged page is read. A refused file is left as it was found.
+//     or when the damaged page is read. A refused file is left as it was found. There is
+//     one exception, of the moment in which the power is cut: see "The head witness".
 //   - After a failed sync a database is read-only, and says so, until it is opened
 //     anew: nobody knows what the device has, and a second sync would not tell.
 //   - When the disk is full writes are refused with the numbers, reads go on, and
@@ -51,6 +52,11 @@
 // acknowledged sequence is also written to the witness, after the commit and before
 // any caller is told. A database that ends before its witness has lost something.
 // One that ends after it was killed in between; then the witness is caught up.
+//
+// The witness is synced while the caller is told, and before it is written again. So
+// it tells of every change that was acknowledged before the process was killed, and of
+// every one but perhaps the last before the power was cut. That last one is in the log,
+// which was synced; only if the device damages the log there as well, nobody notices.
 //
 // A witness is two slots of 4,096 bytes, written in turn, so that a write cut short
 // leaves the other. A slot is, in little-endian:

@@ -39,7 +39,7 @@ func openWith(t *testing.T, path string, faults *disktest.Faults, changes uint64
 
 func TestAfterAFailedSyncTheDatabaseIsReadOnlyAndSaysSo(t *testing.T) {
 	t.Parallel()
-	for suffix, cause := range map[string]error{"-wal": syscall.EIO, ".head": syscall.EIO, "l": syscall.ENOSPC} {
+	for suffix, cause := range map[string]error{"-wal": syscall.EIO, "l": syscall.ENOSPC} {
 		t.Run(suffix, func(t *testing.T) {
 			faults := on(disktest.Count(), disk.OpSync, suffix)
 			db := openWith(t, t.TempDir(), faults, 5)
@@ -60,6 +60,30 @@ func TestAfterAFailedSyncTheDatabaseIsReadOnlyAndSaysSo(t *testing.T) {
 				t.Errorf("reading at %d: %v", head, err)
 			}
 		})
+	}
+}
+
+// The change itself is durable, and is acknowledged; it is the last.
+func TestAfterAFailedSyncOfTheWitnessTheDatabaseIsReadOnlyAndSaysSo(t *testing.T) {
+	t.Parallel()
+	faults := on(disktest.Count(), disk.OpSync, ".head")
+	db := openWith(t, t.TempDir(), faults, 5)
+	if err := db.Check(ctx); err != nil { // nothing is being synced any more
+		t.Fatal(err)
+	}
+	faults.Fail(syscall.EIO)
+	mustChange(t, db, 6)
+	published := false
+	err := db.Update(ctx, change, func() { published = true })
+	faults.Fail(nil) // the disk says that all is well again; it is not to be believed
+	for range 2 {
+		if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "read-only") || !strings.Contains(err.Error(), "a.db") {
+			t.Fatal(err)
+		}
+		err = db.Update(ctx, change, func() { published = true })
+	}
+	if published || db.Head() != 6 {
+		t.Errorf("a change that has no witness was acknowledged: head %d", db.Head())
 	}
 }
 
@@ -206,8 +230,11 @@ func TestTheNameOfANewLogIsSynced(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
 	reopen(t, path, func(_ *disk.Dir, db *disk.DB) {})
+	var mu sync.Mutex // guards operations
 	var operations []string
 	d, err := disk.OpenDir(path, disk.Options{Hook: func(op disk.Op, path string) error {
+		mu.Lock()
+		defer mu.Unlock()
 		operations = append(operations, string(op)+" "+path[strings.LastIndex(path, "/")+1:])
 		return nil
 	}})
@@ -220,8 +247,12 @@ func TestTheNameOfANewLogIsSynced(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
+	mu.Lock()
 	operations = nil
+	mu.Unlock()
 	mustChange(t, db, 1)
+	mu.Lock()
+	defer mu.Unlock()
 	dir := path[strings.LastIndex(path, "/")+1:]
 	if all := strings.Join(operations, "; "); !strings.Contains(all, "sync a.db-wal; syncdir "+dir) {
 		t.Errorf("no sync of the directory after that of the log: %s", all)
