@@ -17,7 +17,7 @@ func looksPDF(head []byte, _ File) bool {
 
 // parsePDF reads a PDF as one document.
 func parsePDF(ctx context.Context, f File, o Options, yield func(*doc.Document) error) error {
-	d, err := layout.Read(ctx, f.At, f.Size, pdf.Limits{Expanded: o.Expanded, Depth: o.Depth})
+	d, err := layout.Read(ctx, f.At, f.Size, pdf.Limits{Expanded: o.Expanded, Held: 2 * o.Bytes, Depth: o.Depth})
 	if err != nil {
 		return named(f, err)
 	}

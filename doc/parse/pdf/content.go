@@ -40,7 +40,7 @@ type mark struct {
 }
 
 const (
-	maxGlyphs = 1 << 20 // of a page
+	maxGlyphs = 1 << 18 // of a page
 	maxStates = 512     // saved graphics states, open marks
 	maxOpers  = 1 << 10 // operands of an operator
 )

@@ -29,6 +29,7 @@ import (
 // Limits bound what a file may cost.
 type Limits struct {
 	Expanded int64 // bytes that all its streams unpack to
+	Held     int64 // bytes of text, and of what is known of it, that a document of it may take; 0 = any
 	Depth    int   // of its page tree, and of forms in forms
 }
 

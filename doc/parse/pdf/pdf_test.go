@@ -150,7 +150,7 @@ func TestBadFilesEndInTheirFault(t *testing.T) {
 	foreign := &pdftest.File{Trailer: "/Encrypt << /Filter /Acme /V 1 >>"}
 	foreign.Page("")
 	crowd := &pdftest.File{}
-	crowd.Page(pdftest.Lines(1, 1, strings.Repeat("x", 1<<20+1)))
+	crowd.Page(pdftest.Lines(1, 1, strings.Repeat("x", 1<<18+1)))
 	var deep pdftest.File
 	deep.Catalog = "<< /Type /Catalog /Pages 4 0 R >>"
 	for i := range 60 {
@@ -170,7 +170,7 @@ func TestBadFilesEndInTheirFault(t *testing.T) {
 		"a bomb":                {bomb.Bytes(), fault.TooLarge, "4194304"},
 		"a bomb in a bomb":      {twice.Bytes(), fault.TooLarge, "4194304"},
 		"a page tree too deep":  {deep.Bytes(), fault.TooLarge, "50"},
-		"a page of too many":    {crowd.Bytes(), fault.TooLarge, "1048576"},
+		"a page of too many":    {crowd.Bytes(), fault.TooLarge, "262144"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := text(c.data)

@@ -44,7 +44,6 @@ func (t *text) leaveOutRunning() {
 			seen[key] = append(seen[key], place{l.page, l.base})
 		}
 	}
-	count, example := 0, ""
 	for i := range t.lines {
 		l := &t.lines[i]
 		if l.edge == 0 {
@@ -61,15 +60,18 @@ func (t *text) leaveOutRunning() {
 				near[p.page] = true
 			}
 		}
-		if len(near) >= runningTimes {
-			l.running = true
+		l.running = len(near) >= runningTimes
+	}
+	t.keepInner()
+	count, example := 0, ""
+	for _, l := range t.lines {
+		if l.running {
 			count++
-			if example == "" || len(example) < 8 {
+			if len(example) < 8 { // a page number is a poor example
 				example = l.text
 			}
 		}
 	}
-	t.keepInner()
 	if count > 0 {
 		t.notes.Note(fmt.Sprintf("left out %d running headers, footers and page numbers, such as %q", count, clip(example, 60)))
 	}
@@ -215,6 +217,9 @@ func (b *blocks) continues(l *line) bool {
 	}
 	if l.row != last.row || b.kind == doc.Item && l.left < b.block[0].left-0.5*l.size && l.region == b.block[0].region {
 		return false
+	}
+	if l.page == last.page && l.region != last.region && last.base-l.base > 1.75*l.size {
+		return false // below it, behind a gap; a column goes on above where the one before it ended
 	}
 	if l.page != last.page || l.region != last.region {
 		return !l.row && b.kind != doc.Heading && b.unfinished(last) && startsLower(l.text)

@@ -18,6 +18,7 @@ import (
 
 	"nearside/doc"
 	"nearside/doc/parse/pdf"
+	"nearside/fault"
 )
 
 // Read reads a PDF as one document. Its faults are those of package pdf.
@@ -26,7 +27,7 @@ func Read(ctx context.Context, src io.ReaderAt, size int64, limits pdf.Limits) (
 	if err != nil {
 		return nil, err
 	}
-	t := &text{}
+	t := &text{limit: limits.Held}
 	for i := range file.Pages() {
 		if err := t.read(file, i); err != nil {
 			return nil, err
@@ -47,14 +48,20 @@ func Read(ctx context.Context, src io.ReaderAt, size int64, limits pdf.Limits) (
 	return d, nil
 }
 
+// What a line and a stretch of it cost in memory beside their text.
+const (
+	lineCost = 200
+	spanCost = 128
+)
+
 // text collects the lines of all pages.
 type text struct {
 	lines   []line
-	pages   int
+	limit   int64 // of held; 0 = none
+	held    int64
 	notes   doc.Builder // only notes
 	scans   []int       // pages with pictures and no text
 	unknown int         // glyphs that no font explains
-	failed  []int
 }
 
 func (t *text) read(file *pdf.File, i int) error {
@@ -62,8 +69,13 @@ func (t *text) read(file *pdf.File, i int) error {
 	if err != nil {
 		return err
 	}
-	t.pages++
 	lines := linesOf(page, i+1)
+	for _, l := range lines {
+		t.held += int64(len(l.text) + lineCost + len(l.sources)*spanCost)
+	}
+	if t.limit > 0 && t.held > t.limit {
+		return fault.New(fault.TooLarge, "its text and what is known of it take more than %d bytes, the limit of what is held in memory; split it, or raise the limit", t.limit)
+	}
 	if len(lines) == 0 && page.Pictures > 0 {
 		t.scans = append(t.scans, i+1)
 	}
