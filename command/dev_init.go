@@ -42,7 +42,8 @@ shows the environment and writes nothing. What the plugin needs goes to the fold
 .nearside, which git ignores: it has the project's secret.
 
 Indexes that the project names and the server lacks are made. How long their vectors
-are stands in no configuration, so --index says it, or you are asked.
+are stands in no configuration, so --index says it, or you are asked. An index that is
+there gets the metadata indexes that it lacks; it is refused if its vectors are others.
 
 Run it again when the project's bindings changed; without a change it changes nothing.
 --undo takes everything out again, but for the indexes.`,
@@ -106,6 +107,8 @@ type devInitDone struct {
 	Changed     bool     `json:"changed"`
 	Made        []string `json:"indexes_made"`
 	Run         string   `json:"run"`
+
+	plan map[string]devIndex
 }
 
 // add asks and makes at the server what is missing there, and then writes. The
@@ -127,10 +130,13 @@ func (d *devInit) add(cmd *cobra.Command, f *workers.File, folder devFolder, tex
 	if err != nil {
 		return err
 	}
-	done := devInitDone{f.Path, d.environment, !bytes.Equal(text, f.Text), slices.Sorted(maps.Keys(plan)), "npx wrangler dev --env " + d.environment}
-	for _, name := range done.Made {
+	done := devInitDone{Config: f.Path, Environment: d.environment, Changed: !bytes.Equal(text, f.Text), Made: []string{}, Run: "npx wrangler dev --env " + d.environment, plan: plan}
+	for _, name := range slices.Sorted(maps.Keys(plan)) {
 		if err := plan[name].make(cmd, api, name); err != nil {
 			return err
+		}
+		if !plan[name].exists {
+			done.Made = append(done.Made, name)
 		}
 	}
 	project.Bindings = devBindings(bindings)
@@ -147,8 +153,8 @@ func (d *devInit) add(cmd *cobra.Command, f *workers.File, folder devFolder, tex
 
 // tell says what was done, and what to run.
 func (d devInitDone) tell(w io.Writer, b workers.Bindings, api *client.Client) {
-	for _, name := range d.Made {
-		fmt.Fprintf(w, "made the index %s\n", name)
+	for _, name := range slices.Sorted(maps.Keys(d.plan)) {
+		d.plan[name].tell(w, name)
 	}
 	var names []string
 	if b.AI != "" {

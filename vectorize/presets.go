@@ -24,6 +24,12 @@ var presets = map[string]preset{
 	"cohere/embed-multilingual-v2.0": {768, index.Cosine},
 }
 
+// PresetShape returns what a preset stands for; ok is false for names that are none.
+func PresetShape(name string) (dimensions int, metric index.Metric, ok bool) {
+	p, ok := presets[name]
+	return p.dimensions, p.metric, ok
+}
+
 func presetNames() string {
 	return strings.Join(slices.Sorted(maps.Keys(presets)), ", ")
 }
