@@ -49,7 +49,7 @@ Whatever is compared takes turns within one run, and figures are medians of the 
 Compare them within a run, not between machines. "One core" is one thread at a time:
 to pin the process as well, run it under taskset -c 1.`,
 	}
-	cmd.AddCommand(newBenchData(), newBenchANN(), newBenchFilter(), newBenchChurn(), newBenchBuild(), newBenchScale(), newBenchMemory(), newBenchStart(), newBenchHTTP(), newBenchLoad(), newBenchRouter(), newBenchAnswer())
+	cmd.AddCommand(newBenchData(), newBenchANN(), newBenchFilter(), newBenchChurn(), newBenchBuild(), newBenchScale(), newBenchMemory(), newBenchStart(), newBenchHTTP(), newBenchLoad(), newBenchRouter(), newBenchAnswer(), newBenchProxy())
 	return cmd
 }
 

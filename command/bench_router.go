@@ -4,15 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"nearside/disk"
 	"nearside/fault"
 	"nearside/measure/router"
 )
@@ -43,7 +40,9 @@ func newBenchRouter() *cobra.Command {
 
 A model server that does no work is started as a process of its own, and nearside as
 another, before it. Both are asked for the same, in turns: one caller alternates call
-by call, many batch by batch. The answers come at a pace, as a model's do; with
+by call, many batch by batch. So are two bare reverse proxies, of which one writes a
+page to disk and syncs it before a reply ends: what the least thing in between adds,
+that charges durably or does not. The answers come at a pace, as a model's do; with
 --first 0 --between 0 --pause 0 they come at once, and calls a second are those that
 the cores can do. --backend asks a model server of yours, such as http://127.0.0.1:11434/v1.
 
@@ -77,24 +76,6 @@ func addPace(cmd *cobra.Command, p *router.Pace) {
 	flags.IntVar(&p.Pieces, "pieces", 10, "pieces of an answer")
 }
 
-// newBenchAnswer is the model server of bench router, as a process of its own.
-func newBenchAnswer() *cobra.Command {
-	var pace router.Pace
-	cmd := &cobra.Command{
-		Use: "answer", Short: "Serve a model that does no work", Args: noArgs, Hidden: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%shttp://%s\n", serving, listener.Addr())
-			return router.Serve(cmd.Context(), listener, pace)
-		},
-	}
-	addPace(cmd, &pace)
-	return cmd
-}
-
 // check refuses numbers that make no sense.
 func (f *routerFlags) check() (err error) {
 	for name, n := range map[string]int{"calls": f.plan.Calls, "rounds": f.plan.Rounds, "pieces": f.pace.Pieces} {
@@ -116,72 +97,26 @@ func (f *routerFlags) measure(cmd *cobra.Command) (result throughRouter, err err
 		return result, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	direct := router.Target{URL: f.url, Model: f.model}
-	if f.url == "" {
-		parrot, err := startChild(cmd, "bench", "answer", "--first", f.pace.First.String(), "--between", f.pace.Between.String(), "--pieces", fmt.Sprint(f.pace.Pieces))
-		if err != nil {
-			return result, err
-		}
-		defer func() { err = errors.Join(err, parrot.stop()) }()
-		direct.URL = parrot.url + "/v1"
-	}
-	models := filepath.Join(dir, "models.yaml")
-	if err := disk.WriteFileAtomic(models, func(w io.Writer) error { return benchCatalogue(w, direct) }); err != nil {
-		return result, err
-	}
-	server, err := startChild(cmd, "serve", "--addr", "127.0.0.1:0", "--data", filepath.Join(dir, "data"), "--models-file", models, "--ollama", off, "--log-level", "error")
+	targets, stop, err := f.start(cmd, dir)
+	defer func() { err = errors.Join(err, stop()) }()
 	if err != nil {
 		return result, err
 	}
-	defer func() { err = errors.Join(err, server.stop()) }()
-	through := router.Target{URL: server.url + "/v1", Model: benchModel}
 	result.Cores = runtime.NumCPU()
-	if result.Calls, err = router.Compare(cmd.Context(), direct, through, f.plan, router.Tell(telling(cmd))); err != nil {
+	if result.Calls, err = router.Compare(cmd.Context(), targets, f.plan, router.Tell(telling(cmd))); err != nil {
 		return result, err
 	}
 	var dead []router.Target
 	for i := range deadBackends {
-		dead = append(dead, router.Target{URL: through.URL, Model: fmt.Sprintf("%s-%d", benchFailover, i)})
+		dead = append(dead, router.Target{URL: targets.Nearside.URL, Model: fmt.Sprintf("%s-%d", benchFailover, i)})
 	}
 	telling(cmd)("dead backends")
-	if result.Failover, err = router.Failover(cmd.Context(), through, dead, triesBeforeOpen); err != nil {
+	if result.Failover, err = router.Failover(cmd.Context(), targets.Nearside, dead, triesBeforeOpen); err != nil {
 		return result, err
 	}
 	telling(cmd)("charges")
 	result.Durable, err = router.Durable(cmd.Context(), dir, f.plan.Concurrency, f.plan.Rounds)
 	return result, err
-}
-
-const (
-	benchModel    = "@bench/model"
-	benchFailover = "@bench/failover"
-	// deadBackends is how many there are: each is tried a few times only.
-	deadBackends = 8
-	// triesBeforeOpen is how many failures in a row open a breaker (llm/backend's DefaultFailures).
-	triesBeforeOpen = 5
-)
-
-// benchCatalogue writes a models.yaml with a model that the target answers for, and
-// models that dead backends stand before.
-func benchCatalogue(w io.Writer, target router.Target) error {
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	nobody := fmt.Sprintf("http://%s/v1", closed.Addr())
-	if err := closed.Close(); err != nil { // nobody listens there now
-		return err
-	}
-	const model = "  - {id: %q, task: Text Generation, output: chat.completion, backends: [%s], prices: [{unit: M_input_tokens, usd: \"0.100\", neurons: \"9091\"}, {unit: M_output_tokens, usd: \"0.300\", neurons: \"27273\"}]}\n"
-	answers := fmt.Sprintf("{kind: bench, model: %q}", target.Model)
-	servers := fmt.Sprintf("  - {name: bench, kind: openai, url: %q, concurrency: 1000, queue: 1000}\n", target.URL)
-	models := fmt.Sprintf(model, benchModel, answers)
-	for i := range deadBackends {
-		servers += fmt.Sprintf("  - {name: dead-%d, kind: openai, url: %q}\n", i, nobody)
-		models += fmt.Sprintf(model, fmt.Sprintf("%s-%d", benchFailover, i), fmt.Sprintf("{kind: dead-%d, model: none}, %s", i, answers))
-	}
-	_, err = fmt.Fprintf(w, "backends:\n%smodels:\n%s", servers, models)
-	return err
 }
 
 // print writes tables for people.
@@ -194,6 +129,16 @@ func (r throughRouter) print(w io.Writer) {
 				kind, pieces = "stream", fmt.Sprintf("%.2f\t%.2f\t%+.2f\t%.2f\t%.2f\t%+.3f", d.FirstP50, n.FirstP50, a.FirstP50, d.GapP50, n.GapP50, a.GapMean)
 			}
 			row("%d\t%s\t%.2f\t%.2f\t%+.2f\t%.2f\t%.2f\t%s\t%.0f\t%.0f", c.Concurrency, kind, c.Direct.P50, c.Nearside.P50, c.Added.P50, c.Direct.P99, c.Nearside.P99, pieces, c.Direct.Rate, c.Nearside.Rate)
+		}
+	})
+	fmt.Fprintln(w)
+	table(w, "AT ONCE\tCALL\tNEARSIDE ADDS\tA BARE PROXY\tONE THAT SYNCS\tTO THE FIRST PIECE\tA BARE PROXY", func(row func(string, ...any)) {
+		for _, c := range r.Calls {
+			kind, first := "whole", "-\t-"
+			if c.Stream {
+				kind, first = "stream", fmt.Sprintf("%+.2f\t%+.2f", c.Added.FirstP50, c.ProxyAdds.FirstP50)
+			}
+			row("%d\t%s\t%+.2f\t%+.2f\t%+.2f\t%s", c.Concurrency, kind, c.Added.P50, c.ProxyAdds.P50, c.SyncedAdds.P50, first)
 		}
 	})
 	f, d := r.Failover, r.Durable

@@ -19,6 +19,7 @@ func TestTheRoutersBenchmarkAsksTheSameOfBoth(t *testing.T) {
 			Concurrency, Calls int
 			Stream             bool
 			Direct, Nearside   figures
+			Synced             figures `json:"synced_adds"`
 		}
 		Failover struct {
 			First  float64 `json:"first_p50_ms"`
@@ -39,7 +40,7 @@ func TestTheRoutersBenchmarkAsksTheSameOfBoth(t *testing.T) {
 		t.Errorf("got %s", out)
 	}
 	for _, c := range result.Calls {
-		if c.Calls != 2 || c.Direct.P50 < 2 || c.Nearside.P50 < 2 || c.Stream == (c.Nearside.Gap == 0) {
+		if c.Calls != 2 || c.Direct.P50 < 2 || c.Nearside.P50 < 2 || c.Synced.P50 == 0 || c.Stream == (c.Nearside.Gap == 0) {
 			t.Errorf("got %+v", c)
 		}
 	}
@@ -47,7 +48,7 @@ func TestTheRoutersBenchmarkAsksTheSameOfBoth(t *testing.T) {
 
 func TestTheRoutersBenchmarkPrintsATable(t *testing.T) {
 	out := nearside(t, t.Context(), append(strings.Fields(fewCalls), "--dir", t.TempDir())...)
-	for _, want := range []string{"AT ONCE  CALL    P50", "\n1        whole", "\n2        stream", "once it is left alone", "a durable charge", "durable charges/s, 2 at once"} {
+	for _, want := range []string{"AT ONCE  CALL    P50", "\n1        whole", "\n2        stream", "once it is left alone", "a durable charge", "durable charges/s, 2 at once", "\nAT ONCE  CALL    NEARSIDE ADDS  A BARE PROXY  ONE THAT SYNCS"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}

@@ -3,12 +3,10 @@ package router
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -32,23 +30,7 @@ func Serve(ctx context.Context, listener net.Listener, pace Pace) error {
 		answer(w, map[string]any{"object": "list", "data": []any{map[string]any{"id": Model, "object": "model"}}})
 	})
 	mux.HandleFunc("POST /v1/chat/completions", pace.complete)
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
-	var closing sync.WaitGroup
-	stop := make(chan struct{})
-	closing.Go(func() {
-		select {
-		case <-ctx.Done():
-		case <-stop:
-		}
-		_ = server.Close() // whoever still listens is told by the end of the connection
-	})
-	err := server.Serve(listener)
-	close(stop)
-	closing.Wait()
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
+	return serve(ctx, listener, mux)
 }
 
 func answer(w http.ResponseWriter, body any) {

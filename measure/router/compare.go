@@ -11,6 +11,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// Targets are what is compared: a model server, and three ways to it.
+type Targets struct {
+	Direct   Target
+	Proxy    Target // a bare Proxy
+	Synced   Target // a Proxy that syncs a page before a reply ends
+	Nearside Target
+}
+
 // Row is what calls of one kind took, directly and through nearside. Times are milliseconds.
 type Row struct {
 	Concurrency int     `json:"concurrency"`
@@ -18,7 +26,9 @@ type Row struct {
 	Calls       int     `json:"calls"` // of each, in all rounds
 	Direct      Figures `json:"direct"`
 	Nearside    Figures `json:"nearside"`
-	Added       Figures `json:"added"` // the median of the rounds' differences
+	Added       Figures `json:"added"`       // by nearside: the median of the rounds' differences
+	ProxyAdds   Figures `json:"proxy_adds"`  // the same of a bare proxy
+	SyncedAdds  Figures `json:"synced_adds"` // of one that syncs
 }
 
 // Figures are percentiles of one kind of calls.
@@ -46,18 +56,19 @@ type Plan struct {
 // Tell says what goes on.
 type Tell func(format string, args ...any)
 
-// Compare asks a model server directly and through nearside, in turns.
-func Compare(ctx context.Context, direct, nearside Target, p Plan, tell Tell) ([]Row, error) {
+// Compare asks a model server directly and by the ways to it, in turns.
+func Compare(ctx context.Context, t Targets, p Plan, tell Tell) ([]Row, error) {
 	var rows []Row
 	for _, concurrency := range p.Concurrency {
 		asks := newCaller(concurrency)
 		defer asks.close()
 		for _, stream := range []bool{false, true} {
 			row := Row{Concurrency: concurrency, Stream: stream}
-			var seen [2][]Figures
+			ways := [...]Target{t.Direct, t.Proxy, t.Synced, t.Nearside}
+			var seen [len(ways)][]Figures
 			for round := range p.Rounds + 1 {
 				calls := max(p.Calls, concurrency)
-				tally, err := asks.round(ctx, [2]Target{direct, nearside}, crowd{concurrency, calls, p.Pause}, stream)
+				tally, err := asks.round(ctx, ways[:], crowd{concurrency, calls, p.Pause}, stream)
 				if err != nil {
 					return rows, err
 				}
@@ -70,8 +81,10 @@ func Compare(ctx context.Context, direct, nearside Target, p Plan, tell Tell) ([
 				}
 				tell("%d at once, stream %t: round %d of %d", concurrency, stream, round, p.Rounds)
 			}
-			row.Direct, row.Nearside = medians(seen[0]), medians(seen[1])
-			row.Added = medians(differences(seen[0], seen[1]))
+			row.Direct, row.Nearside = medians(seen[0]), medians(seen[3])
+			row.ProxyAdds = medians(differences(seen[0], seen[1]))
+			row.SyncedAdds = medians(differences(seen[0], seen[2]))
+			row.Added = medians(differences(seen[0], seen[3]))
 			rows = append(rows, row)
 		}
 	}
@@ -98,13 +111,13 @@ type crowd struct {
 }
 
 // round asks each target so often: one caller alternates, several take turns together.
-func (c *caller) round(ctx context.Context, targets [2]Target, who crowd, stream bool) (tallies [2]*tally, err error) {
+func (c *caller) round(ctx context.Context, targets []Target, who crowd, stream bool) (tallies []*tally, err error) {
 	turns := 1
 	if who.callers == 1 {
 		turns, who = who.calls, crowd{1, 1, 0}
 	}
-	for i := range tallies {
-		tallies[i] = &tally{}
+	for range targets {
+		tallies = append(tallies, &tally{})
 	}
 	for range turns {
 		for i, t := range targets {

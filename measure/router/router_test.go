@@ -6,10 +6,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"nearside/disk"
+	"nearside/disk/disktest"
 	"nearside/fault"
 	"nearside/measure/router"
 )
@@ -32,18 +36,36 @@ func parrot(t *testing.T, pace router.Pace) router.Target {
 	return router.Target{URL: "http://" + listener.Addr().String() + "/v1", Model: router.Model}
 }
 
+// proxy serves a Proxy before a target until the test ends.
+func proxy(t *testing.T, to router.Target, data *disk.Dir) router.Target {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := router.Proxy(ctx, listener, to.URL, data); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() { stop(); serving.Wait() })
+	return router.Target{URL: "http://" + listener.Addr().String(), Model: to.Model}
+}
+
 func silent(string, ...any) {}
 
 // A pause is never shorter than asked for, so what is measured is never less.
 func TestWhatTheSlowerTargetAddsIsSeen(t *testing.T) {
 	fast := parrot(t, router.Pace{Pieces: 4})
 	slow := parrot(t, router.Pace{First: 30 * time.Millisecond, Between: 10 * time.Millisecond, Pieces: 4})
-	rows, err := router.Compare(t.Context(), fast, slow, router.Plan{Concurrency: []int{1, 3}, Calls: 4, Rounds: 3, Pause: time.Millisecond}, silent)
+	rows, err := router.Compare(t.Context(), router.Targets{Direct: fast, Proxy: fast, Synced: slow, Nearside: slow}, router.Plan{Concurrency: []int{1, 3}, Calls: 4, Rounds: 3, Pause: time.Millisecond}, silent)
 	if err != nil || len(rows) != 4 {
 		t.Fatalf("%v: %d rows", err, len(rows))
 	}
 	for _, r := range rows {
-		if r.Calls != 12 || r.Nearside.P50 < 60 || r.Nearside.P99 < r.Nearside.P50 || r.Direct.P50 <= 0 || r.Direct.Rate <= r.Nearside.Rate || r.Added.P50 > r.Nearside.P50 {
+		if r.Calls != 12 || r.Nearside.P50 < 60 || r.Nearside.P99 < r.Nearside.P50 || r.Direct.P50 <= 0 || r.Direct.Rate <= r.Nearside.Rate || r.Added.P50 > r.Nearside.P50 || r.SyncedAdds.P50 < 30 || r.ProxyAdds.P50 > 30 {
 			t.Errorf("got %+v", r)
 		}
 		if !r.Stream {
@@ -52,9 +74,30 @@ func TestWhatTheSlowerTargetAddsIsSeen(t *testing.T) {
 			}
 			continue
 		}
-		if r.Nearside.FirstP50 < 30 || r.Nearside.GapMean < 9 || r.Nearside.FirstP50 > r.Nearside.P50 {
+		if r.Nearside.FirstP50 < 30 || r.Nearside.GapMean <= 0 || r.Nearside.FirstP50 > r.Nearside.P50 {
 			t.Errorf("got %+v", r)
 		}
+	}
+}
+
+// Every call goes through both proxies, and every reply of the one ends with a sync.
+func TestAProxyPassesCallsOnAndSyncsBeforeAReplyEnds(t *testing.T) {
+	fast := parrot(t, router.Pace{Pieces: 3})
+	var syncs atomic.Int64
+	data := disktest.OpenDir(t, t.TempDir(), disk.Options{Hook: func(op disk.Op, path string) error {
+		if op == disk.OpSync && strings.HasSuffix(path, "pages") {
+			syncs.Add(1)
+		}
+		return nil
+	}})
+	targets := router.Targets{Direct: fast, Proxy: proxy(t, fast, nil), Synced: proxy(t, fast, data), Nearside: fast}
+	rows, err := router.Compare(t.Context(), targets, router.Plan{Concurrency: []int{1, 3}, Calls: 6, Rounds: 1}, silent)
+	if err != nil || len(rows) != 4 {
+		t.Fatalf("%v: %d rows", err, len(rows))
+	}
+	const once, calls = 1, 4 * 2 * 6 // when the file is made; a round goes before those that count
+	if n := syncs.Load(); n != once+calls {
+		t.Errorf("%d syncs", n)
 	}
 }
 
@@ -68,7 +111,7 @@ func TestATargetThatFailsEndsTheMeasurement(t *testing.T) {
 		"a stream of no pieces": func(w http.ResponseWriter) { _, _ = w.Write([]byte("data: [DONE]\n\n")) },
 	} {
 		failing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w) }))
-		_, err := router.Compare(t.Context(), fast, router.Target{URL: failing.URL}, router.Plan{Concurrency: []int{2}, Calls: 2, Rounds: 1}, silent)
+		_, err := router.Compare(t.Context(), router.Targets{Direct: fast, Proxy: fast, Synced: fast, Nearside: router.Target{URL: failing.URL}}, router.Plan{Concurrency: []int{2}, Calls: 2, Rounds: 1}, silent)
 		if !fault.Is(err, fault.Unavailable) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -95,7 +138,7 @@ func TestAnInterruptedMeasurementEnds(t *testing.T) {
 	fast := parrot(t, router.Pace{Pieces: 1})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := router.Compare(ctx, fast, fast, router.Plan{Concurrency: []int{1}, Calls: 1, Rounds: 1}, silent); !errors.Is(err, context.Canceled) {
+	if _, err := router.Compare(ctx, router.Targets{Direct: fast, Proxy: fast, Synced: fast, Nearside: fast}, router.Plan{Concurrency: []int{1}, Calls: 1, Rounds: 1}, silent); !errors.Is(err, context.Canceled) {
 		t.Errorf("compare: %v", err)
 	}
 	if _, err := router.Durable(ctx, t.TempDir(), []int{1}, 1); !errors.Is(err, context.Canceled) {
