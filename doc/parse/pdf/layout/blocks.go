@@ -7,6 +7,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,17 +22,30 @@ const (
 )
 
 var (
-	digits = regexp.MustCompile(`\d+`)
-	roman  = regexp.MustCompile(`^[ivxlc]+$|\b[ivxlc]+$|^[ivxlc]+\b`)
+	numbers = regexp.MustCompile(`\d+`)
+	roman   = regexp.MustCompile(`^[ivxlc]+$|\b[ivxlc]+$|^[ivxlc]+\b`)
 )
 
-// runningKey is what a running line has in common with its likes: all but the numbers.
-func runningKey(s string) string {
-	return roman.ReplaceAllString(digits.ReplaceAllString(strings.ToLower(strings.TrimSpace(s)), "#"), "#")
+// runningKeys is what a running line has in common with its likes: all of it, or all but numbers of which the first or the last
+// grows with the pages, as page numbers do and those of chapters do not.
+func runningKeys(l line) []string {
+	exact := strings.ToLower(strings.TrimSpace(l.text))
+	if !numbers.MatchString(exact) {
+		return []string{roman.ReplaceAllString(exact, "#")}
+	}
+	all := numbers.FindAllString(exact, -1)
+	but := numbers.ReplaceAllString(exact, "#")
+	keys := []string{exact}
+	for _, s := range []string{all[0], all[len(all)-1]} {
+		if n, err := strconv.Atoi(s); err == nil {
+			keys = append(keys, fmt.Sprintf("%s\n%d", but, n-l.page))
+		}
+	}
+	return keys
 }
 
 // leaveOutRunning marks headers and footers: lines at the same place at the edge of several pages near
-// each other that say the same but for numbers.
+// each other that say the same but for the number of the page.
 func (t *text) leaveOutRunning() {
 	type place struct {
 		page int
@@ -39,8 +53,10 @@ func (t *text) leaveOutRunning() {
 	}
 	seen := map[string][]place{}
 	for _, l := range t.lines {
-		if l.edge != 0 {
-			key := runningKey(l.text)
+		if l.edge == 0 {
+			continue
+		}
+		for _, key := range runningKeys(l) {
 			seen[key] = append(seen[key], place{l.page, l.base})
 		}
 	}
@@ -49,18 +65,19 @@ func (t *text) leaveOutRunning() {
 		if l.edge == 0 {
 			continue
 		}
-		near := map[int]bool{}
-		all := seen[runningKey(l.text)]
-		from, _ := slices.BinarySearchFunc(all, l.page-runningPages, func(p place, page int) int { return cmp.Compare(p.page, page) })
-		for _, p := range all[from:] {
-			if p.page > l.page+runningPages {
-				break
+		for _, key := range runningKeys(*l) {
+			near := map[int]bool{}
+			from, _ := slices.BinarySearchFunc(seen[key], l.page-runningPages, func(p place, page int) int { return cmp.Compare(p.page, page) })
+			for _, p := range seen[key][from:] {
+				if p.page > l.page+runningPages {
+					break
+				}
+				if math.Abs(p.base-l.base) <= runningOffset {
+					near[p.page] = true
+				}
 			}
-			if math.Abs(p.base-l.base) <= runningOffset {
-				near[p.page] = true
-			}
+			l.running = l.running || len(near) >= runningTimes
 		}
-		l.running = len(near) >= runningTimes
 	}
 	t.keepInner()
 	count, example := 0, ""

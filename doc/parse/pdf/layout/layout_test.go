@@ -107,7 +107,7 @@ func TestColumnsAreReadOneAfterTheOther(t *testing.T) {
 func TestRunningLinesAreLeftOutAndSaid(t *testing.T) {
 	f := &pdftest.File{}
 	for i := range 5 {
-		f.Page(pdftest.Lines(20, 580, fmt.Sprintf("Handbook, part %d", i/2)) + pdftest.Lines(20, 500, fmt.Sprintf("Page %c says this.", 'A'+i), "Every page says this.", fmt.Sprintf("The last one differs: %c.", 'V'+i)) + pdftest.Lines(200, 20, fmt.Sprint(i+1)))
+		f.Page(pdftest.Lines(20, 580, fmt.Sprintf("Handbook, page %d of 5", i+1)) + pdftest.Lines(20, 500, fmt.Sprintf("Page %c says this.", 'A'+i), "Every page says this.", fmt.Sprintf("The last one differs: %c.", 'V'+i)) + pdftest.Lines(200, 20, fmt.Sprint(i+1)))
 	}
 	d := read(t, f.Bytes())
 	var want []string
@@ -122,6 +122,20 @@ func TestRunningLinesAreLeftOutAndSaid(t *testing.T) {
 	}
 	if p := d.Locate(d.Blocks[3].Start, d.Blocks[3].End); p.Page != 4 || p.LastPage != 4 {
 		t.Errorf("the fourth block is on pages %d to %d", p.Page, p.LastPage)
+	}
+}
+
+func TestChaptersThatBeginPagesAreNoRunningLines(t *testing.T) {
+	f := &pdftest.File{}
+	for i := range 9 {
+		top := fmt.Sprintf("This is another page, %c.", 'A'+i)
+		if i%3 == 0 {
+			top = fmt.Sprintf("Chapter %d", i/3+1)
+		}
+		f.Page(pdftest.Lines(20, 580, top) + pdftest.Lines(20, 500, fmt.Sprintf("Words of page %c.", 'A'+i)) + pdftest.Lines(200, 20, fmt.Sprint(i+1)))
+	}
+	if got := blocks(read(t, f.Bytes())); strings.Count(got, "Chapter") != 3 || strings.Contains(got, "9") {
+		t.Errorf("got %q", got)
 	}
 }
 
