@@ -44,12 +44,33 @@ func (b *Builder) Add(text string, from Origin) {
 	if !utf8.ValidString(text) {
 		text, from.Verbatim = strings.ToValidUTF8(text, "\uFFFD"), false
 	}
+	for from.Verbatim && len(text) > originBytes {
+		cut := originBytes
+		for !utf8.RuneStart(text[cut]) {
+			cut--
+		}
+		head := from
+		head.To = from.From + int64(cut)
+		b.append(text[:cut], head)
+		if from.Line > 0 {
+			from.Line += strings.Count(text[:cut], "\n")
+		}
+		text, from.From = text[cut:], head.To
+	}
+	b.append(text, from)
+}
+
+// originBytes is how long a verbatim origin gets. The line of a passage is counted from the beginning of its origin.
+const originBytes = 16 << 10
+
+// append adds a stretch, and joins it with the one before if it can.
+func (b *Builder) append(text string, from Origin) {
 	from.Start = len(b.text)
 	b.text = append(b.text, text...)
 	from.End = len(b.text)
 	if len(b.origins) > b.first {
 		last := &b.origins[len(b.origins)-1]
-		if last.Verbatim && from.Verbatim && last.To == from.From && last.File == from.File && last.Page == from.Page {
+		if last.Verbatim && from.Verbatim && last.To == from.From && from.End-last.Start <= originBytes && last.File == from.File && last.Page == from.Page {
 			last.End, last.To = from.End, from.To
 			return
 		}

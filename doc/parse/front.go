@@ -12,6 +12,13 @@ import (
 // frontBytes is how long front matter may be. More is hardly what a file says of itself.
 const frontBytes = 64 << 10
 
+// maxAliases is how often YAML may name what stands elsewhere in it. A few lists of nine aliases each, of one another, are
+// hundreds of millions of values.
+const maxAliases = 10
+
+// maxNesting is how deep lists and mappings in brackets may be nested: the time that reading them takes grows with its square.
+const maxNesting = 50
+
 // front is the front matter of a file: YAML between lines of ---, or TOML between lines of +++.
 type front struct {
 	mark string // "" = there is none
@@ -47,10 +54,13 @@ func (f front) read() (meta map[string]any, note string) {
 			meta, note = nil, fmt.Sprintf("its front matter was left out: %v", r)
 		}
 	}()
+	if deep := nesting(f.text); deep > maxNesting {
+		return nil, fmt.Sprintf("its front matter was left out: it is nested %d deep, more than %d", deep, maxNesting)
+	}
 	var err error
 	switch f.mark {
 	case "---":
-		if strings.Count(f.text, "*") > 100 && strings.Contains(f.text, "&") {
+		if strings.Count(f.text, "*") > maxAliases && strings.Contains(f.text, "&") {
 			return nil, "its front matter was left out: it repeats itself by too many aliases"
 		}
 		err = yaml.Unmarshal([]byte(f.text), &meta)
@@ -66,4 +76,19 @@ func (f front) read() (meta map[string]any, note string) {
 		return nil, ""
 	}
 	return meta, ""
+}
+
+// nesting returns how deep brackets are nested.
+func nesting(s string) int {
+	depth, deepest := 0, 0
+	for i := range len(s) {
+		switch s[i] {
+		case '[', '{':
+			depth++
+			deepest = max(deepest, depth)
+		case ']', '}':
+			depth--
+		}
+	}
+	return deepest
 }

@@ -3,15 +3,11 @@ package parse
 import (
 	"bytes"
 	"context"
-	"mime"
 	"net/url"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/andybalholm/cascadia"
 	"golang.org/x/net/html"
-	"golang.org/x/text/encoding/htmlindex"
 
 	"nearside/doc"
 	"nearside/fault"
@@ -52,51 +48,6 @@ func parseHTML(ctx context.Context, f File, o Options, yield func(*doc.Document)
 		return fault.New(fault.Invalid, "%s: it says nothing: there is no text for readers in it (is it made by scripts?)", f.Name)
 	}
 	return yield(d)
-}
-
-// declared returns the encoding that a server or the page itself names; nil = none. Names of
-// encodings lie often: what is valid UTF-8 beyond ASCII is UTF-8.
-func declared(f File, data []byte) *charset {
-	if utf8.Valid(data) {
-		return nil
-	}
-	_, parameters, err := mime.ParseMediaType(f.MediaType)
-	name := parameters["charset"]
-	if err != nil || name == "" {
-		name = metaCharset(data[:min(len(data), 4096)])
-	}
-	e, err := htmlindex.Get(name)
-	if err != nil {
-		return nil
-	}
-	name, _ = htmlindex.Name(e)
-	if name == "utf-8" || strings.HasPrefix(name, "utf-16") || name == "replacement" {
-		return nil
-	}
-	return &charset{name: name, other: e}
-}
-
-// metaCharset returns the encoding that a page's head names, "" if it names none.
-func metaCharset(head []byte) string {
-	z := html.NewTokenizer(bytes.NewReader(head))
-	for {
-		switch z.Next() {
-		case html.ErrorToken:
-			return ""
-		case html.StartTagToken, html.SelfClosingTagToken:
-			t := z.Token()
-			if t.Data != "meta" {
-				continue
-			}
-			n := &html.Node{Attr: t.Attr}
-			if name := attr(n, "charset"); name != "" {
-				return name
-			}
-			if _, name, ok := strings.Cut(strings.ToLower(attr(n, "content")), "charset="); ok {
-				return strings.Trim(name, ` "';`)
-			}
-		}
-	}
 }
 
 // addFragment adds what text[start:end], a piece of HTML in another format, says to readers.
@@ -157,8 +108,12 @@ func (p *page) read(f File) error {
 		return fault.New(fault.Invalid, "the selector %q is no CSS selector: %v", p.o.Selector, err)
 	}
 	all := cascadia.QueryAll(p.tree.root, selector)
+	chosen := map[*html.Node]bool{}
 	for _, n := range all {
-		if !within(n, all) {
+		chosen[n] = true
+	}
+	for _, n := range all {
+		if !within(n, chosen) {
 			p.node(n, flow{})
 			p.out().End()
 		}
@@ -170,12 +125,10 @@ func (p *page) read(f File) error {
 }
 
 // within reports whether a node is below one of others.
-func within(n *html.Node, others []*html.Node) bool {
+func within(n *html.Node, others map[*html.Node]bool) bool {
 	for up := n.Parent; up != nil; up = up.Parent {
-		for _, o := range others {
-			if up == o {
-				return true
-			}
+		if others[up] {
+			return true
 		}
 	}
 	return false
@@ -346,115 +299,6 @@ func (p *page) open(fl flow) {
 		b.Begin(doc.Quote, 0, "")
 	default:
 		b.Begin(doc.Paragraph, 0, "")
-	}
-}
-
-// words adds a text.
-func (p *page) words(n *html.Node, fl flow) {
-	for _, i := range p.tree.texts(n) {
-		if i < 0 {
-			if fl.pre {
-				p.text.imply(p.out(), n.Data, offset(n))
-				continue
-			}
-			p.dueSpace(offset(n))
-			continue
-		}
-		piece := p.tree.pieces[i]
-		if fl.pre {
-			p.open(fl)
-			addReferences(p.out(), p.text, piece.start, piece.end, false)
-			continue
-		}
-		p.collapsed(piece, fl)
-	}
-}
-
-// collapsed adds a text with each stretch of white space as one space.
-func (p *page) collapsed(piece piece, fl flow) {
-	s := p.text.text
-	for at := piece.start; at < piece.end; {
-		start := at
-		for at < piece.end {
-			r, size := utf8.DecodeRuneInString(s[at:])
-			if !unicode.IsSpace(r) {
-				break
-			}
-			at += size
-		}
-		if at > start {
-			p.space = [2]int{start, at}
-		}
-		start = at
-		for at < piece.end {
-			r, size := utf8.DecodeRuneInString(s[at:])
-			if unicode.IsSpace(r) {
-				break
-			}
-			at += size
-		}
-		if at > start {
-			p.word(start, at, piece.raw, fl)
-		}
-	}
-}
-
-// word adds text[start:end], which has no white space but in entities.
-func (p *page) word(start, end int, raw bool, fl flow) {
-	p.open(fl)
-	p.putSpace()
-	b, s := p.out(), p.text.text
-	for at := start; at < end; {
-		i := strings.IndexAny(s[at:end], "&|")
-		if i < 0 || raw && !fl.cell {
-			p.text.add(b, at, end)
-			return
-		}
-		p.text.add(b, at, at+i)
-		at += i
-		said, length := s[at:at+1], 1
-		if s[at] == '&' {
-			if said, length = entity(s[at:end]); length == 0 {
-				said, length = "&", 1
-			}
-		}
-		switch {
-		case strings.TrimSpace(said) == "":
-			p.space = [2]int{at, at + length}
-			p.putSpace()
-		case said == "|" && fl.cell:
-			p.text.addAs(b, `\|`, at, at+length)
-		case said == s[at:at+length]:
-			p.text.add(b, at, at+length)
-		default:
-			p.text.addAs(b, said, at, at+length)
-		}
-		at += length
-	}
-}
-
-// dueSpace remembers that white space stood at an offset of the source, which does not have it as text.
-func (p *page) dueSpace(at int) {
-	if p.space[1] == 0 {
-		p.space = [2]int{at, at + 1}
-	}
-}
-
-// putSpace adds the white space that is due.
-func (p *page) putSpace() {
-	start, end := p.space[0], p.space[1]
-	p.space = [2]int{}
-	b := p.out()
-	if end == 0 || b.AtSpace() {
-		return
-	}
-	switch s := p.text.text; {
-	case end-start == 1 && s[start] == ' ':
-		p.text.add(b, start, end)
-	case unicode.IsSpace(rune(s[start])) || s[start] == '&' || s[start] >= utf8.RuneSelf:
-		p.text.addAs(b, " ", start, end)
-	default: // a tag stands for it
-		p.text.imply(b, " ", start)
 	}
 }
 

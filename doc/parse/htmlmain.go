@@ -27,29 +27,25 @@ var asideNames = regexp.MustCompile(`(?i)(^|[-_ ])([a-z]*nav|navbar|navigation|n
 // boilerplate returns the nodes that are not main content.
 func boilerplate(t *htmlTree) map[*html.Node]bool {
 	drop := map[*html.Node]bool{}
-	total := measure(t, t.root, drop)
+	weights := t.weigh(drop)
+	total := weights[t.root].text
 	for n := range t.root.Descendants() {
-		if n.Type == html.ElementNode && isAside(n) && !drop[n.Parent] {
-			// A page whose whole content is called "menu" is not boilerplate.
-			if size := measure(t, n, nil); isPlainAside(n) || size.text*2 < total.text {
-				drop[n] = true
-			}
-		}
-	}
-	left := measure(t, t.root, drop)
-	links := map[*html.Node]bool{}
-	for n := range t.root.Descendants() {
-		if n.Type != html.ElementNode || !holdsLinks[n.Data] {
-			continue
-		}
-		if m := measure(t, n, drop); m.links >= 4 && m.linked*10 > m.text*8 && m.text < m.links*60 {
-			links[n] = true
-			left.text -= m.text
-		}
-	}
-	if kept := measure(t, t.root, drop); left.text*3 > kept.text {
-		for n := range links {
+		// A page whose whole content is called "menu" is not boilerplate.
+		if n.Type == html.ElementNode && isAside(n) && (isPlainAside(n) || weights[n].text*2 < total) {
 			drop[n] = true
+		}
+	}
+	weights = t.weigh(drop)
+	var links []*html.Node
+	for n := range t.root.Descendants() {
+		if w := weights[n]; n.Type == html.ElementNode && holdsLinks[n.Data] && w.links >= 4 && w.linked*10 > w.text*8 && w.text < w.links*60 {
+			links = append(links, n)
+			drop[n] = true
+		}
+	}
+	if t.weigh(drop)[t.root].text*3 <= weights[t.root].text {
+		for _, n := range links {
+			delete(drop, n)
 		}
 	}
 	return drop
@@ -97,7 +93,7 @@ func below(n *html.Node, names ...string) bool {
 
 // mainContent returns the nodes to read.
 func mainContent(t *htmlTree, drop map[*html.Node]bool) []*html.Node {
-	total := measure(t, t.root, drop).text
+	weights := t.weigh(drop)
 	var mains, articles []*html.Node
 	for n := range t.root.Descendants() {
 		switch {
@@ -109,7 +105,7 @@ func mainContent(t *htmlTree, drop map[*html.Node]bool) []*html.Node {
 		}
 	}
 	for _, candidates := range [][]*html.Node{mains, articles} {
-		if len(candidates) == 1 && measure(t, candidates[0], drop).text*3 > total {
+		if len(candidates) == 1 && weights[candidates[0]].text*3 > weights[t.root].text {
 			return candidates
 		}
 	}
@@ -122,8 +118,14 @@ type weight struct {
 	links        int
 }
 
-// measure weighs a node without what was dropped.
-func measure(t *htmlTree, n *html.Node, drop map[*html.Node]bool) weight {
+// weigh weighs all nodes without what was dropped.
+func (t *htmlTree) weigh(drop map[*html.Node]bool) map[*html.Node]weight {
+	weights := map[*html.Node]weight{}
+	t.weighInto(weights, t.root, drop)
+	return weights
+}
+
+func (t *htmlTree) weighInto(weights map[*html.Node]weight, n *html.Node, drop map[*html.Node]bool) weight {
 	var w weight
 	if drop[n] || n.Type == html.ElementNode && silent[n.Data] {
 		return w
@@ -137,11 +139,12 @@ func measure(t *htmlTree, n *html.Node, drop map[*html.Node]bool) weight {
 		return w
 	}
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
-		m := measure(t, c, drop)
-		w.text, w.linked, w.links = w.text+m.text, w.linked+m.linked, w.links+m.links
+		inner := t.weighInto(weights, c, drop)
+		w.text, w.linked, w.links = w.text+inner.text, w.linked+inner.linked, w.links+inner.links
 	}
 	if n.Type == html.ElementNode && n.Data == "a" && hasAttr(n, "href") {
 		w.linked, w.links = w.text, 1
 	}
+	weights[n] = w
 	return w
 }

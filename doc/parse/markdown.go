@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -21,6 +22,11 @@ import (
 // to an embedding model, and takes many tokens) unless Options.Links asks for it, an image is its
 // description. HTML within keeps its text.
 func parseMarkdown(ctx context.Context, f File, o Options, yield func(*doc.Document) error) error {
+	data, err := readAll(f, o)
+	if err != nil {
+		return err
+	}
+	f.Body = bytes.NewReader(data)
 	t, err := decodeAll(f, o, nil)
 	if err != nil {
 		return err
@@ -38,6 +44,10 @@ func parseMarkdown(ctx context.Context, f File, o Options, yield func(*doc.Docum
 		if m.source[i] != '\n' { // keeps the offsets of what follows
 			m.source[i] = ' '
 		}
+	}
+	if line := bracketedLine(string(m.source)); line > 0 {
+		f.Body = bytes.NewReader(data)
+		return asText(ctx, f, o, line, yield)
 	}
 	if err := m.blocks(markdownParser.Parse(text.NewReader(m.source)), spot{}); err != nil {
 		return err
@@ -71,24 +81,6 @@ func titleOf(d *doc.Document) string {
 		}
 	}
 	return ""
-}
-
-// nestedLine returns the first line with more marks of quotes and lists at its beginning than depth, 0 if none has.
-func nestedLine(s string, depth int) int {
-	number := 0
-	for line := range strings.Lines(s) {
-		number++
-		marks := 0
-		for i := 0; i < len(line) && strings.IndexByte("> \t-+*", line[i]) >= 0; i++ {
-			if line[i] == '>' || i+1 < len(line) && line[i+1] == ' ' && line[i] != ' ' {
-				marks++
-			}
-		}
-		if marks > depth {
-			return number
-		}
-	}
-	return 0
 }
 
 // markdown makes blocks of a syntax tree.
