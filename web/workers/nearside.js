@@ -349,6 +349,9 @@ const json = (body) => ({ method: "POST", body: JSON.stringify(body), headers: {
 /** Returns a fetch for the calls of a binding. */
 function caller(type, resource, options) {
   const { url, ...opener } = whereabouts(options);
+  if (!URL.canParse(url) || !/^https?:/i.test(url)) {
+    throw new TypeError(`nearside is at no such address as ${url}; write one like ${home.url}`);
+  }
   const base = new URL(url.endsWith("/") ? url : `${url}/`);
   const door = { ...opener, "x-binding-type": type, "x-resource-id": encodeURIComponent(resource) };
   return async (path, init) => {

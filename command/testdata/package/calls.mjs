@@ -18,5 +18,8 @@ if (process.argv.includes("failures")) {
   console.log(JSON.stringify(await failures(env)));
 } else {
   await aborted();
+  assert.throws(() => new Ai({ url: "localhost:8810" }), /no such address as localhost:8810; write one like http:/);
+  assert.throws(() => new Vectorize(), /the index is named by a string/);
+  assert.throws(() => new Ai({ project: "nowhere" }), /nearside dev init/);
   console.log(JSON.stringify(await calls(env)));
 }
