@@ -65,7 +65,7 @@ func (m *cmap) section(kind string, o array) {
 	}
 	for ; len(o) >= step && len(m.texts)+len(m.ranges) < maxMappings; o = o[step:] {
 		lo, ok := o[0].(str)
-		if !ok || len(lo) > 4 {
+		if !ok || len(lo) == 0 || len(lo) > 4 {
 			continue
 		}
 		hi, _ := o[1].(str)

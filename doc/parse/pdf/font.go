@@ -341,5 +341,5 @@ func (t *font) codeLength(s string) int {
 	case t.charset != nil:
 		n = t.charset.length(s)
 	}
-	return min(n, len(s))
+	return min(max(n, 1), len(s)) // a code space of no bytes would never end
 }
