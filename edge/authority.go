@@ -13,13 +13,14 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"nearside/fault"
 )
 
-// Lifetimes. Clients read the authority's certificate when they start, and some keep it
-// in a store, so it changes as rarely as it can; a server's is made anew unseen.
+// Lifetimes. Clients read what they trust when they start, and some keep it in a store,
+// so it changes as rarely as it can; a server's of a name is made anew unseen.
 const (
 	authorityLife  = 10 * 365 * 24 * time.Hour
 	authorityRenew = 365 * 24 * time.Hour // before its end
@@ -43,7 +44,7 @@ var loopback = []*net.IPNet{
 	{IP: net.IPv6loopback, Mask: net.CIDRMask(128, 128)},
 }
 
-// openAuthority reads the key and the certificate, and makes what is missing. The key is
+// openAuthority reads the key and the certificates, and makes what is missing. The key is
 // written first: a certificate never stands there without it.
 func (e *Edge) openAuthority() error {
 	if err := e.openKey(); err != nil {
@@ -54,14 +55,15 @@ func (e *Edge) openAuthority() error {
 		return err
 	}
 	if found {
-		if err := e.readCertificate(); err != nil {
+		if err := e.readCertificates(); err != nil {
 			return err
 		}
-		if e.now().Before(e.ca.NotAfter.Add(-authorityRenew)) {
-			return nil
-		}
 	}
-	return e.certify()
+	lasts := found && e.now().Before(e.ca.NotAfter.Add(-authorityRenew))
+	if lasts && len(e.byAddress) > 0 {
+		return nil
+	}
+	return e.certify(lasts)
 }
 
 func (e *Edge) openKey() error {
@@ -121,39 +123,69 @@ func (e *Edge) makeKey() error {
 	return e.writePEM(keyFile, pemKey, der)
 }
 
-func (e *Edge) readCertificate() error {
-	der, err := e.readPEM(CertificateFile, pemCertificate)
+func (e *Edge) readCertificates() error {
+	all, err := e.readPEM(CertificateFile, pemCertificate)
 	if err != nil {
 		return err
 	}
-	ca, err := x509.ParseCertificate(der)
+	certificates, err := x509.ParseCertificates(all)
 	if err != nil {
 		return e.damaged(CertificateFile, err)
 	}
-	if public, ok := ca.PublicKey.(*ecdsa.PublicKey); !ok || !public.Equal(&e.key.PublicKey) {
-		return e.damaged(CertificateFile, errors.New("it is of another key"))
+	for _, c := range certificates {
+		if public, ok := c.PublicKey.(*ecdsa.PublicKey); !ok || !public.Equal(&e.key.PublicKey) {
+			return e.damaged(CertificateFile, errors.New("it is of another key"))
+		}
 	}
-	e.ca = ca
+	e.ca, e.byAddress = certificates[0], certificates[1:]
 	return nil
 }
 
-// certify makes a certificate of the authority for its key.
-func (e *Edge) certify() error {
-	template := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: "nearside on this machine"},
-		NotBefore: e.now().Add(-skew), NotAfter: e.now().Add(authorityLife),
-		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
-		KeyUsage: x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		PermittedDNSDomainsCritical: true, PermittedDNSDomains: domains, PermittedIPRanges: loopback,
+// certify makes what clients are told to trust: the certificate of the authority,
+// unless that lasts, and one more of the loopback addresses. Those from before stay until
+// they end, because who trusts one of them trusts no other.
+func (e *Edge) certify(lasts bool) (err error) {
+	if !lasts {
+		authority := e.trusted("nearside on this machine")
+		authority.IsCA, authority.MaxPathLenZero, authority.KeyUsage = true, true, x509.KeyUsageCertSign
+		if e.ca, err = e.sign(authority); err != nil {
+			return err
+		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &e.key.PublicKey, e.key)
+	e.byAddress = slices.DeleteFunc(e.byAddress, func(c *x509.Certificate) bool { return e.now().After(c.NotAfter) })
+	server := e.trusted("nearside on this machine, by its addresses")
+	// NOTE: it says no KeyUsage, because some clients trust no certificate that vouches for itself and says so of another use.
+	server.IPAddresses, server.DNSNames = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, []string{"localhost"}
+	made, err := e.sign(server)
 	if err != nil {
 		return err
 	}
-	if e.ca, err = x509.ParseCertificate(der); err != nil {
-		return err
+	e.byAddress = append(e.byAddress, made)
+	der := [][]byte{e.ca.Raw}
+	for _, c := range e.byAddress {
+		der = append(der, c.Raw)
 	}
-	return e.writePEM(CertificateFile, pemCertificate, der)
+	return e.writePEM(CertificateFile, pemCertificate, der...)
+}
+
+// trusted is a certificate that clients are told to trust. All are held to the same names:
+// for some clients, whatever they trust is an authority.
+func (e *Edge) trusted(name string) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: name},
+		NotBefore: e.now().Add(-skew), NotAfter: e.now().Add(authorityLife),
+		BasicConstraintsValid: true, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		PermittedDNSDomainsCritical: true, PermittedDNSDomains: domains, PermittedIPRanges: loopback,
+	}
+}
+
+// sign makes a certificate of the key that vouches for itself.
+func (e *Edge) sign(template *x509.Certificate) (*x509.Certificate, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &e.key.PublicKey, e.key)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
 }
 
 // serial is a random number of 127 bits, as unlikely as another to occur twice.
@@ -164,20 +196,34 @@ func serial() *big.Int {
 	return new(big.Int).SetBytes(number)
 }
 
+// readPEM returns what is in the blocks of a file, one behind the other.
 func (e *Edge) readPEM(name, kind string) ([]byte, error) {
 	data, err := e.dir.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
-	block, _ := pem.Decode(data)
-	if block == nil || block.Type != kind {
+	var all []byte
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != kind {
+			return nil, e.damaged(name, errors.New("there is something else in it than "+kind))
+		}
+		all = append(all, block.Bytes...)
+	}
+	if len(all) == 0 {
 		return nil, e.damaged(name, errors.New("there is no "+kind+" in it"))
 	}
-	return block.Bytes, nil
+	return all, nil
 }
 
-func (e *Edge) writePEM(name, kind string, der []byte) error {
-	return e.dir.WriteAtomic(name, func(w io.Writer) error { return pem.Encode(w, &pem.Block{Type: kind, Bytes: der}) })
+func (e *Edge) writePEM(name, kind string, blocks ...[]byte) error {
+	return e.dir.WriteAtomic(name, func(w io.Writer) error {
+		for _, der := range blocks {
+			if err := pem.Encode(w, &pem.Block{Type: kind, Bytes: der}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // damaged says how to go on when a file of the authority cannot be used.

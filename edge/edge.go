@@ -2,12 +2,13 @@
 // that clients on this machine can trust, and tokens for the sessions that they open.
 //
 // An Edge lives in a folder of the data directory with two files: ca.pem, the
-// certificate of an authority, which is made at the first opening and is what
-// clients are told to trust; and ca.key, its private key, which only the owner of the
-// data directory may read. The authority can speak for this machine's loopback addresses,
-// localhost and workers.dev, and for no other name, so that trusting it, even in the
-// store of a whole system, gives nobody who steals the key a name on the internet.
-// Certificates of servers are made when a client asks for a name, and live in memory.
+// certificate of an authority and one of the loopback addresses, which are made at the
+// first opening and are what clients are told to trust; and ca.key, the private key of
+// both, which only the owner of the data directory may read. They can speak for this
+// machine's loopback addresses, localhost and workers.dev, and for no other name, so that
+// trusting them, even in the store of a whole system, gives nobody who steals the key a
+// name on the internet. Certificates of servers are made when a client asks for a name,
+// and live in memory; who asks for none, as for an address, gets that of the addresses.
 //
 // A Session is remembered by the client alone: its token holds all of it, with
 // a proof that the Edge of this data directory made it. So sessions survive a restart,
@@ -47,12 +48,16 @@ type Edge struct {
 	ca      *x509.Certificate
 	signing []byte // of tokens
 
+	// byAddress are the certificates of the loopback addresses that clients may trust,
+	// oldest first; there is always one, and they do not change while the Edge is open.
+	byAddress []*x509.Certificate
+
 	mu     sync.Mutex
 	leaves map[string]*tls.Certificate // by the name asked for; guarded by mu
 }
 
-// Open opens the Edge in a folder, and makes what is not there. An authority that ends
-// within a year gets a new certificate, with the same key: what clients trusted
+// Open opens the Edge in a folder, and makes what is not there. What ends
+// within a year gets a new certificate beside it, with the same key: what clients trusted
 // stays good for as long as it says.
 func Open(dir *disk.Dir, now func() time.Time) (*Edge, error) {
 	e := &Edge{dir: dir, now: now, leaves: map[string]*tls.Certificate{}}

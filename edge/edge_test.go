@@ -49,21 +49,32 @@ func open(t *testing.T, dir *disk.Dir, c *clock) *edge.Edge {
 	return e
 }
 
-// trusted reads the certificate that clients trust.
+// trusted reads what clients trust, and returns the authority's certificate beside all of them.
 func trusted(t *testing.T, e *edge.Edge) (*x509.Certificate, *x509.CertPool) {
+	t.Helper()
+	pool := x509.NewCertPool()
+	all := certificates(t, e)
+	for _, c := range all {
+		pool.AddCert(c)
+	}
+	return all[0], pool
+}
+
+// certificates reads what clients trust.
+func certificates(t *testing.T, e *edge.Edge) (all []*x509.Certificate) {
 	t.Helper()
 	text, err := os.ReadFile(e.Certificate())
 	if err != nil {
 		t.Fatal(err)
 	}
-	block, _ := pem.Decode(text)
-	ca, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
 	}
-	pool := x509.NewCertPool()
-	pool.AddCert(ca)
-	return ca, pool
+	return all
 }
 
 // leaf asks for the certificate of a name.
@@ -94,14 +105,16 @@ func TestClientsThatTrustTheAuthorityTrustItsServers(t *testing.T) {
 func TestTheAuthoritySpeaksForNoNameOnTheInternet(t *testing.T) {
 	c := newClock()
 	e := open(t, folder(t), c)
-	ca, roots := trusted(t, e)
+	_, roots := trusted(t, e)
 	for _, name := range []string{"api.cloudflare.com", "workers.dev.evil.example", "evilworkers.dev", "a b.workers.dev", "*.workers.dev", "..workers.dev", strings.Repeat("a.", 200) + "workers.dev"} {
 		if names := leaf(t, e, name).DNSNames; len(names) != 1 || names[0] != "localhost" {
 			t.Errorf("%.40q: a certificate for %q", name, names)
 		}
 	}
-	if !ca.PermittedDNSDomainsCritical || !ca.MaxPathLenZero || len(ca.PermittedIPRanges) != 2 {
-		t.Errorf("the authority is not held to its names: %+v", ca)
+	for i, c := range certificates(t, e) {
+		if !c.PermittedDNSDomainsCritical || c.IsCA != (i == 0) || c.MaxPathLenZero != (i == 0) || len(c.PermittedDNSDomains) != 2 || len(c.PermittedIPRanges) != 2 {
+			t.Errorf("certificate %d is not held to its names: %+v", i, c)
+		}
 	}
 	if _, err := leaf(t, e, "").Verify(x509.VerifyOptions{DNSName: "api.cloudflare.com", Roots: roots, CurrentTime: c.at}); err == nil {
 		t.Error("another's name was verified")
@@ -133,25 +146,62 @@ func TestTheAuthorityStaysAndIsRenewedWithItsKey(t *testing.T) {
 	}
 	c.at = first.NotAfter.AddDate(-1, 0, 2)
 	e := open(t, dir, c)
-	second, _ := trusted(t, e)
+	second, later := trusted(t, e)
 	if !second.NotAfter.After(c.at.AddDate(9, 0, 0)) {
 		t.Errorf("it ends %s", second.NotAfter)
 	}
-	if _, err := leaf(t, e, "").Verify(x509.VerifyOptions{DNSName: "127.0.0.1", Roots: roots, CurrentTime: c.at}); err != nil {
-		t.Errorf("who trusts the certificate from before: %v", err)
+	verify := func(who string, roots *x509.CertPool) {
+		t.Helper()
+		for _, name := range []string{"127.0.0.1", "shop.ada.workers.dev"} {
+			if _, err := leaf(t, e, strings.TrimPrefix(name, "127.0.0.1")).Verify(x509.VerifyOptions{DNSName: name, Roots: roots, CurrentTime: c.at}); err != nil {
+				t.Errorf("%s, %s: %v", who, name, err)
+			}
+		}
+	}
+	verify("who trusts what was there before", roots)
+	verify("who trusts what is there now", later)
+	c.at = first.NotAfter.AddDate(0, 0, 1)
+	verify("who trusts what is there now, when the first has ended", later)
+}
+
+// An Edge that knew no certificate of the addresses gets one, and its authority stays.
+func TestAnEdgeFromBeforeGetsACertificateOfItsAddresses(t *testing.T) {
+	dir, c := folder(t), newClock()
+	first, _ := trusted(t, open(t, dir, c))
+	alone := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: first.Raw})
+	if err := os.WriteFile(dir.Path("ca.pem"), alone, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e := open(t, dir, c)
+	if all := certificates(t, e); len(all) != 2 || !all[0].Equal(first) || !all[1].Equal(leaf(t, e, "")) {
+		t.Errorf("there are %d certificates", len(all))
+	}
+}
+
+// A runtime of Workers with Miniflare 4 trusts no chain in which an authority is held to
+// addresses and a server has one, so the addresses' certificate stands for itself, and no other has an address.
+func TestNoChainHasAddresses(t *testing.T) {
+	e := open(t, folder(t), newClock())
+	own := leaf(t, e, "")
+	if own.Issuer.String() != own.Subject.String() || own.KeyUsage != 0 {
+		t.Errorf("the certificate of the addresses is issued by %s, for the use %d", own.Issuer, own.KeyUsage)
+	}
+	if other := leaf(t, e, "shop.ada.workers.dev"); len(other.IPAddresses) != 0 {
+		t.Errorf("the certificate of a name has %v", other.IPAddresses)
 	}
 }
 
 func TestCertificatesOfServersAreRenewedUnseen(t *testing.T) {
 	c := newClock()
 	e := open(t, folder(t), c)
-	first := leaf(t, e, "")
+	const name = "shop.ada.workers.dev"
+	first := leaf(t, e, name)
 	c.at = c.at.AddDate(0, 0, 59)
-	if !leaf(t, e, "").Equal(first) {
+	if !leaf(t, e, name).Equal(first) {
 		t.Error("it changed without need")
 	}
 	c.at = c.at.AddDate(0, 0, 2)
-	if second := leaf(t, e, ""); second.Equal(first) || !second.NotAfter.After(first.NotAfter) {
+	if second := leaf(t, e, name); second.Equal(first) || !second.NotAfter.After(first.NotAfter) {
 		t.Error("it was not renewed")
 	}
 	for i := range 1000 {

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"net"
 	"strings"
 	"time"
 )
@@ -24,6 +23,9 @@ func (e *Edge) leaf(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	name := strings.ToLower(strings.TrimSuffix(hello.ServerName, "."))
 	if !speaksFor(name) {
 		name = ""
+	}
+	if name == "" {
+		return e.addressed(), nil
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -51,7 +53,20 @@ func speaksFor(name string) bool {
 	return false
 }
 
-// mint makes a certificate for a host, and for the loopback addresses beside it.
+// addressed returns the certificate of the loopback addresses, which clients trust as it
+// is: by the authority's, some could not. A runtime of Workers with Miniflare 4 refuses
+// every chain in which an authority is held to addresses.
+func (e *Edge) addressed() *tls.Certificate {
+	oldest := e.byAddress[0]
+	for _, c := range e.byAddress {
+		if oldest = c; e.now().Before(c.NotAfter) {
+			break
+		}
+	}
+	return &tls.Certificate{Certificate: [][]byte{oldest.Raw}, PrivateKey: e.key, Leaf: oldest}
+}
+
+// mint makes a certificate for a host.
 func (e *Edge) mint(name string) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -60,12 +75,9 @@ func (e *Edge) mint(name string) (*tls.Certificate, error) {
 	template := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: "nearside"},
 		NotBefore: e.now().Add(-skew), NotAfter: earlier(e.now().Add(leafLife), e.ca.NotAfter),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, DNSNames: []string{"localhost"},
+		DNSNames: []string{name},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
-	}
-	if name != "" && name != "localhost" {
-		template.DNSNames = append(template.DNSNames, name)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, e.ca, &key.PublicKey, e.key)
 	if err != nil {
