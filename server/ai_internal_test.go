@@ -232,7 +232,6 @@ func TestModelErrorsAreCloudflares(t *testing.T) {
 		{"/ai/run/@cf/baai/bge-m3", `{"contexts":[{}]}`, 400, 5006, "required properties at '/contexts/0' are 'text'"},
 		{"/ai/v1/chat/completions", `{}`, 400, 5006, "'model'"},
 		{"/ai/v1/audio/speech", `{}`, 501, 10501, "OpenAI-compatible"},
-		{"/ai/tomarkdown", `{}`, 501, 10501, "Markdown"},
 	}
 	for _, test := range tests {
 		a := h.post(home+test.path, test.body)

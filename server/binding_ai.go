@@ -26,8 +26,8 @@ var aiBinding = []Route{
 	{Method: "GET", Path: "/ai-gateway/gateways/{gateway}/logs/{log}", Handle: showGatewayLog, Scope: read, Family: platformAPI},
 	{Method: "PATCH", Path: "/ai-gateway/gateways/{gateway}/logs/{log}", Handle: patchGatewayLog, Scope: read, Family: platformAPI, BodyLimit: maxSmall},
 
-	{Method: "POST", Path: "/to-everything/markdown/transformer", Handle: refuseMarkdown, Scope: read, Family: workersAI, BodyLimit: maxMediaInput},
-	{Method: "GET", Path: "/to-everything/markdown/supported", Handle: refuseMarkdown, Scope: read, Family: workersAI},
+	{Method: "POST", Path: "/to-everything/markdown/transformer", Handle: toMarkdownBound, Scope: read, Family: workersAI, BodyLimit: maxMediaInput, Reaches: true},
+	{Method: "GET", Path: "/to-everything/markdown/supported", Handle: supportedTypes, Scope: read, Family: workersAI},
 }
 
 // aiFailure is a failure of env.AI. Calls to models read the first five, the others errors.
@@ -147,9 +147,4 @@ func boundGatewayURL(s *Server, c *call) error {
 // refuseSocket answers env.AI.run with websocket: true.
 func refuseSocket(_ *Server, _ *call) error {
 	return notBuilt("nearside opens no WebSocket to a model; leave websocket out and send the sound as a whole")
-}
-
-// refuseMarkdown answers env.AI.toMarkdown.
-func refuseMarkdown(_ *Server, _ *call) error {
-	return notBuilt("nearside does not have Cloudflare's Workers AI %s", unbuiltAI["tomarkdown"])
 }

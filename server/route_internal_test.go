@@ -118,7 +118,6 @@ func TestUnbuiltCloudflareRoutesSaySo(t *testing.T) {
 		"/client/v4/accounts/local/autorag/rags":                "AI Search",
 		"/client/v4/accounts/local/ai-search/instances":         "AI Search",
 		"/client/v4/zones":                                      "Zones",
-		"/client/v4/accounts/local/ai/tomarkdown":               "Markdown",
 		"/client/v4/accounts/local/workers/scripts/%2e%2e/x/yz": "Workers",
 	} {
 		h.do("GET", path, nil).want(t, 501, 10501, fragment, `"success":false`)

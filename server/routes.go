@@ -108,6 +108,9 @@ var routes = []Route{
 	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/finetunes/{finetune}/finetune-assets/", Handle: uploadFinetune, Scope: write, Family: workersAI, BodyLimit: maxFinetuneAsset, Bulk: true},
 	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/finetunes/{finetune}", Handle: removeFinetune, Scope: write, Family: nearsideAPI},
 
+	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/tomarkdown", Handle: toMarkdown, Scope: read, Family: workersAI, BodyLimit: maxMediaInput, Reaches: true},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/ai/tomarkdown/supported", Handle: supportedTypes, Scope: read, Family: workersAI},
+
 	// The OpenAI-compatible half, also for the default account.
 	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/v1/chat/completions", Handle: callOpenAI("chat/completions"), Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/ai/v1/completions", Handle: callOpenAI("completions"), Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},

@@ -132,7 +132,7 @@ func TestWhatABindingForModelsDoesIsRecorded(t *testing.T) {
 		got = w.traffic("")
 		return got.Total.AI["run"] != nil && got.Total.AI["run"].Calls == 7
 	})
-	if want := "gateway.getUrl 1/0, gateway.run 1/0, models 1/0, run 7/2, toMarkdown 1/1"; counts(got.Total.AI) != want {
+	if want := "gateway.getUrl 1/0, gateway.run 1/0, models 1/0, run 7/2, toMarkdown 1/0"; counts(got.Total.AI) != want {
 		t.Errorf("calls %s, want %s", counts(got.Total.AI), want)
 	}
 	chat, vectors, none := got.Total.Models[llama], got.Total.Models[bgeM3], got.Total.Models["@cf/nope/nope"]

@@ -41,8 +41,7 @@ var unbuilt = map[string]string{
 
 // unbuiltAI names the parts of Workers AI that nearside does not have.
 var unbuiltAI = map[string]string{
-	"tomarkdown": "Markdown conversion",
-	"v1":         "OpenAI-compatible API beyond chat, completions, responses, embeddings and models",
+	"v1": "OpenAI-compatible API beyond chat, completions, responses, embeddings and models",
 }
 
 // openAIResources are the parts of OpenAI's API that nearside does not have, and
