@@ -62,6 +62,7 @@ func TestLinesBecomeBlocks(t *testing.T) {
 		"items":                    {pdftest.Lines(20, 500, "\x95 Oil and", "  wicks", "\x95 Matches", "1. First", "2) Second"), "i1:Oil and wicks/i1:Matches/i11.:First/i12):Second"},
 		"words painted apart":      {"BT /F1 10 Tf 20 500 Td (Ligh) Tj (thouse) Tj 60 0 Td (keeper) Tj ET", "p0:Lighthouse keeper"},
 		"letters painted one by 1": {"BT /F1 10 Tf 20 500 Td (L) Tj 5.56 0 Td (a) Tj 5.56 0 Td (m) Tj 8.33 0 Td (p) Tj 8.4 0 Td (o) Tj 5.56 0 Td (n) Tj ET", "p0:Lamp on"},
+		"a space taken back":       {"BT /F1 10 Tf 20 500 Td [(beg ) 270 (an to) 10 (o)] TJ ET", "p0:began too"},
 		"painted twice for bold":   {pdftest.Lines(20, 500, "Shadow") + pdftest.Lines(20, 500, "Shadow"), "p0:Shadow"},
 		"painted from below":       {pdftest.Lines(20, 400, "Second.") + pdftest.Lines(20, 500, "First."), "p0:First./p0:Second."},
 		"an exponent":              {"BT /F1 10 Tf 20 500 Td (x) Tj /F1 6 Tf 5 4 Td (2) Tj /F1 10 Tf 6 -4 Td (is) Tj ET", "p0:x2 is"},

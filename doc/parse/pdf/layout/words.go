@@ -26,14 +26,21 @@ type word struct {
 	bold, mono  bool
 }
 
-// wordGap is the gap between two glyphs, in sizes of the font, from which on there is a space between them. Kerning stays
-// below 0.1, and TeX shrinks spaces to no less than 0.2.
-const wordGap = 0.13
+// The gap between two glyphs, in sizes of the font, from which on there is a space between them. Kerning stays below 0.1 and TeX, which
+// paints no spaces, shrinks them to no less than 0.2. Where spaces are painted, a gap without one may be wide
+// kerning, as troff sets it.
+const (
+	wordGap        = 0.13
+	wordGapSpaced  = 0.22
+	spacesOfSpaced = 20 // one glyph in so many is a space where spaces are painted; in most languages one in six is
+)
 
 // wordMaker puts glyphs together to words, in the order in which they are painted.
 type wordMaker struct {
 	words  []word
 	glyphs []turned // of the word that is open
+	gap    float64  // wordGap or wordGapSpaced
+	spaced bool     // a space was painted since the last glyph
 	seen   map[stamp]bool
 }
 
@@ -51,7 +58,16 @@ type stamp struct {
 }
 
 func wordsIn(glyphs []pdf.Glyph) []word {
-	m := &wordMaker{seen: map[stamp]bool{}}
+	m := &wordMaker{seen: map[stamp]bool{}, gap: wordGap}
+	painted := 0
+	for _, g := range glyphs {
+		if g.Text == " " {
+			painted++
+		}
+	}
+	if painted*spacesOfSpaced > len(glyphs) {
+		m.gap = wordGapSpaced
+	}
 	for _, g := range glyphs {
 		if g.Extra || g.Size <= 0 {
 			continue
@@ -107,7 +123,9 @@ func turn(g pdf.Glyph) turned {
 
 func (m *wordMaker) add(g turned) {
 	if strings.TrimSpace(g.Text) == "" {
-		m.finish()
+		if m.spaced = g.Width > 0.05*g.Size; !m.spaced {
+			m.finish()
+		}
 		return
 	}
 	at := stamp{g.Text, int32(math.Round(4 * g.X / g.Size)), int32(math.Round(4 * g.Y / g.Size)), int32(g.Size)}
@@ -121,18 +139,23 @@ func (m *wordMaker) add(g turned) {
 			m.glyphs[n-1] = accent
 			return
 		}
-		if !follows(last, g) {
+		if !m.follows(last, g) {
 			m.finish()
 		}
+		m.spaced = false
 	}
 	m.glyphs = append(m.glyphs, g)
 }
 
-// follows reports whether g goes on where last ended.
-func follows(last, g turned) bool {
+// follows reports whether g goes on where last ended. A space that was painted and taken back by moving left is none;
+// troff kerns so.
+func (m *wordMaker) follows(last, g turned) bool {
 	size := max(last.Size, g.Size)
 	gap := g.left - last.right
-	return g.Turn == last.Turn && math.Abs(g.base-last.base) < 0.5*size && gap < wordGap*size && gap > -0.6*size
+	if m.spaced && gap > 0.05*size {
+		return false
+	}
+	return g.Turn == last.Turn && math.Abs(g.base-last.base) < 0.5*size && gap < m.gap*size && gap > -0.6*size
 }
 
 // marks are the combining characters of accents that TeX paints beside or over a letter.
