@@ -34,15 +34,15 @@ func printDevCheck(r *workers.Report) func(w io.Writer) {
 
 // devCheckTitle says what was looked at.
 func devCheckTitle(r *workers.Report) string {
-	title := filepath.Base(r.Config) + ", its source"
+	name := filepath.Base(r.Config)
 	if r.Seen == nil {
-		return title
+		return name + " and its source"
 	}
 	days := "on " + r.Seen.From
 	if r.Seen.Days > 1 {
 		days = fmt.Sprintf("on %d days from %s to %s", r.Seen.Days, r.Seen.From, r.Seen.To)
 	}
-	return fmt.Sprintf("%s, and %d calls of its bindings %s (UTC)", title, r.Seen.Calls, days)
+	return fmt.Sprintf("%s, its source, and %d calls of its bindings %s (UTC)", name, r.Seen.Calls, days)
 }
 
 // someOf writes the first of many places.

@@ -106,7 +106,8 @@ func rules(out string) []string {
 // here only, and holds what dev check says of it against what docs/workers.md shows.
 func TestAWorkerIsToldWhatWouldDifferOnCloudflare(t *testing.T) {
 	clientsDir(t)
-	server, api := startForWorkers(t, t.TempDir(), "127.0.0.1:0")
+	data := t.TempDir()
+	server, api := startForWorkers(t, data, "127.0.0.1:0")
 	p := newProject(t, newest, "hasty", "wrangler.jsonc")
 	p.init("--url", api.URL, "--index", "docs=3,cosine")
 	address, stop := p.wranglerDev("--env", "local")
@@ -134,6 +135,11 @@ func TestAWorkerIsToldWhatWouldDifferOnCloudflare(t *testing.T) {
 	}
 	shown(t, out)
 
+	server.stop()
+	server, _ = startForWorkers(t, data, strings.TrimPrefix(api.URL, "http://"))
+	if again, code := check(); code != 3 || again != out {
+		t.Errorf("after a restart of the server: exit code %d\n%s", code, again)
+	}
 	if out, code = check("--plan", "free", "--times", "1000000"); code != 3 || !slices.Contains(rules(out), "neurons") || !slices.Contains(rules(out), "rate-limit") {
 		t.Errorf("with a million times the traffic: exit code %d\n%s", code, out)
 	}

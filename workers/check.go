@@ -112,6 +112,9 @@ func Check(p Project) (*Report, error) {
 
 // find adds a finding.
 func (k *checker) find(level Level, rule string, where []string, what, there, do string) {
+	if where == nil {
+		where = []string{}
+	}
 	k.report.Findings = append(k.report.Findings, Finding{level, rule, what, where, there, do})
 }
 

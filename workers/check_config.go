@@ -32,12 +32,14 @@ func (k *checker) checkConfig() {
 
 // checkDate looks at the compatibility date.
 func (k *checker) checkDate() {
-	date, _ := decodedKey(k.config.top, "compatibility_date").(string)
+	value := decodedKey(k.config.top, "compatibility_date")
+	date, _ := value.(string)
 	where := k.at("/compatibility_date")
 	switch {
-	case date == "":
+	case value == nil:
 		k.find(Breaks, "compatibility-date", []string{k.File.base()}, "no compatibility_date",
 			"wrangler deploy refuses a Worker without one; wrangler dev takes today", fmt.Sprintf(`add "compatibility_date": %q`, k.Now.UTC().Format(time.DateOnly)))
+	case date == "": // no text, which wrangler refuses by itself
 	case date > k.Now.UTC().Format(time.DateOnly):
 		k.find(Breaks, "compatibility-date", where, "compatibility_date "+date+" is in the future",
 			"a date in the future is refused", "use today's: "+k.Now.UTC().Format(time.DateOnly))

@@ -46,7 +46,11 @@ func (k *checker) where(name string, x *traffic.Index, methods ...string) []stri
 			total += n.Calls
 		}
 	}
-	return append(where, calls(total)+" of "+strings.Join(made, ", "))
+	among := ""
+	if total > 1 {
+		among = "among "
+	}
+	return append(where, among+calls(total)+" of "+strings.Join(made, ", "))
 }
 
 // largest is a size that calls asked for, and the most that Cloudflare allows.
@@ -64,7 +68,7 @@ type largest struct {
 func (k *checker) checkCalls(name string, x *traffic.Index) {
 	queries, puts := []string{"query", "queryById", "v1.query"}, []string{"insert", "upsert", "v1.insert", "v1.upsert"}
 	for _, l := range []largest{
-		{"batch", x.Batch, maxBatch, "a batch of %s vectors was written to " + name, "a Worker's insert or upsert takes %s vectors (5,000 are for the HTTP API)", "write at most 1,000 at a time", puts},
+		{"batch", x.Batch, maxBatch, "a batch of %s vectors was written to " + name, "a Worker's insert or upsert takes at most %s vectors; 5,000 are for the HTTP API", "write at most 1,000 at a time", puts},
 		{"topk-full", x.TopKFull, maxTopKFull, name + " was asked for topK %s with values or all metadata", "topK is at most %s with returnValues, or with returnMetadata true or \"all\"; beyond it is 40025", "ask for 50, or leave values out and use returnMetadata: \"indexed\"", queries},
 		{"topk", x.TopK, maxTopK, name + " was asked for topK %s", "topK is at most %s", "ask for 100 and narrow the query by a namespace or a filter", queries},
 		{"get-ids", x.GetIDs, maxGetIDs, "%s ids were asked of " + name + " at once", "getByIds takes %s ids; beyond it is 40007", "ask for 20 at a time", []string{"getByIds", "v1.getByIds"}},

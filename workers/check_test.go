@@ -110,6 +110,7 @@ var checkTests = []checkTest{
 
 	{name: "no date", config: replaced(`"compatibility_date": "2026-01-01",`, ""), want: "breaks compatibility-date wrangler.jsonc", says: "2026-11-21"},
 	{name: "a date to come", config: replaced("2026-01-01", "2026-11-22"), want: "breaks compatibility-date wrangler.jsonc:4", says: "future"},
+	{name: "a date that is none", config: replaced(`"2026-01-01"`, `20260101`)},
 	{name: "today", config: replaced("2026-01-01", "2026-11-21")},
 	{name: "an old date", config: replaced("2026-01-01", "2023-11-07"), want: "differs compatibility-date wrangler.jsonc:4", says: "whole vector"},
 	{name: "an old date without an index", config: replaced(`"vectorize"`, `"x"`)},
@@ -142,14 +143,14 @@ var checkTests = []checkTest{
 	{name: "one more in production", traffic: model("@cf/good/chat", traffic.Model{Peak: 31}), times: 10, want: "breaks rate-limit 9 calls of env.AI.run", says: "taken 10 times"},
 	{name: "more calls of a model for who pays", traffic: model("@cf/dear/chat", traffic.Model{Peak: 21}), want: "breaks rate-limit 9 calls of env.AI.run", says: "20 a minute"},
 
-	{name: "a large batch", traffic: index(traffic.Index{Batch: 1001}), want: "breaks batch wrangler.jsonc:8, 4 calls of env.VECTORIZE.upsert", says: "1,001 vectors"},
-	{name: "a large topK", traffic: index(traffic.Index{TopK: 101}), want: "breaks topk wrangler.jsonc:8, 3 calls of env.VECTORIZE.query, env.VECTORIZE.queryById", says: "at most 100"},
-	{name: "a large topK with values", traffic: index(traffic.Index{TopKFull: 51}), want: "breaks topk-full wrangler.jsonc:8, 3 calls of env.VECTORIZE.query, env.VECTORIZE.queryById", says: "at most 50"},
-	{name: "many ids", traffic: index(traffic.Index{GetIDs: 21}), want: "breaks get-ids wrangler.jsonc:8, 5 calls of env.VECTORIZE.getByIds", says: "40007"},
-	{name: "many ids to delete", traffic: index(traffic.Index{DeleteIDs: 101}), want: "breaks delete-ids wrangler.jsonc:8, 6 calls of env.VECTORIZE.deleteByIds", says: "40007"},
-	{name: "long metadata", traffic: index(traffic.Index{MetadataBytes: 10241}), want: "breaks metadata wrangler.jsonc:8, 4 calls of env.VECTORIZE.upsert", says: "10,240"},
-	{name: "a filter in vain", traffic: index(traffic.Index{Unindexed: map[string]int64{"genre": 2}}), want: "breaks filter wrangler.jsonc:8, 3 calls of env.VECTORIZE.query, env.VECTORIZE.queryById", says: "--property-name=genre"},
-	{name: "a read at once", traffic: index(traffic.Index{Early: 1, EarlyBy: 12}), want: "differs read-after-write wrangler.jsonc:8, 8 calls of env.VECTORIZE.query, env.VECTORIZE.queryById, env.VECTORIZE.getByIds", says: "1 read of docs came within 5 seconds of a write to it, the first after 12 ms"},
+	{name: "a large batch", traffic: index(traffic.Index{Batch: 1001}), want: "breaks batch wrangler.jsonc:8, among 4 calls of env.VECTORIZE.upsert", says: "1,001 vectors"},
+	{name: "a large topK", traffic: index(traffic.Index{TopK: 101}), want: "breaks topk wrangler.jsonc:8, among 3 calls of env.VECTORIZE.query, env.VECTORIZE.queryById", says: "at most 100"},
+	{name: "a large topK with values", traffic: index(traffic.Index{TopKFull: 51}), want: "breaks topk-full wrangler.jsonc:8, among 3 calls of env.VECTORIZE.query, env.VECTORIZE.queryById", says: "at most 50"},
+	{name: "many ids", traffic: index(traffic.Index{GetIDs: 21}), want: "breaks get-ids wrangler.jsonc:8, among 5 calls of env.VECTORIZE.getByIds", says: "40007"},
+	{name: "many ids to delete", traffic: index(traffic.Index{DeleteIDs: 101}), want: "breaks delete-ids wrangler.jsonc:8, among 6 calls of env.VECTORIZE.deleteByIds", says: "40007"},
+	{name: "long metadata", traffic: index(traffic.Index{MetadataBytes: 10241}), want: "breaks metadata wrangler.jsonc:8, among 4 calls of env.VECTORIZE.upsert", says: "10,240"},
+	{name: "a filter in vain", traffic: index(traffic.Index{Unindexed: map[string]int64{"genre": 2}}), want: "breaks filter wrangler.jsonc:8, among 3 calls of env.VECTORIZE.query, env.VECTORIZE.queryById", says: "--property-name=genre"},
+	{name: "a read at once", traffic: index(traffic.Index{Early: 1, EarlyBy: 12}), want: "differs read-after-write wrangler.jsonc:8, among 8 calls of env.VECTORIZE.query, env.VECTORIZE.queryById, env.VECTORIZE.getByIds", says: "1 read of docs came within 5 seconds of a write to it, the first after 12 ms"},
 	{name: "calls of version 1", traffic: index(traffic.Index{Methods: map[string]*traffic.Count{"v1.query": {Calls: 1}}}), want: "breaks vectorize-v1 wrangler.jsonc:8, 1 call of env.VECTORIZE.v1.query"},
 	{name: "an index that is not bound", traffic: seen(func(r *traffic.Report) {
 		r.Total.Indexes = map[string]*traffic.Index{"films": {Batch: 1001, Methods: map[string]*traffic.Count{"insert": {Calls: 1}}}}
