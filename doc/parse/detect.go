@@ -27,7 +27,7 @@ func detect(head []byte, f File, o Options) (*entry, string, error) {
 		if e.sniff == nil || !e.sniff(head, f) || e == named {
 			continue
 		}
-		if named == nil || e.binary || named.binary || named.format != doc.FormatSource {
+		if named == nil || e.binary || named.format != doc.FormatSource { // pages are made by programs that begin as pages
 			return e, disagree(f, e, named), nil
 		}
 	}

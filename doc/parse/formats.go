@@ -35,7 +35,7 @@ var formats = []*entry{
 	{format: doc.FormatCSV, endings: []string{".csv", ".tsv", ".tab"}, media: []string{"text/csv", "text/tab-separated-values"}, parse: parseCSV},
 	{format: doc.FormatJSONLines, endings: []string{".jsonl", ".ndjson"}, media: []string{"application/jsonl", "application/x-ndjson", "application/x-jsonlines"}, parse: parseJSONLines},
 	{format: doc.FormatJSON, endings: []string{".json", ".webmanifest", ".geojson"}, media: []string{"application/json"}, parse: parseJSON},
-	{format: doc.FormatSource, endings: sourceEndings(), media: []string{"text/x-source", "text/javascript", "application/javascript", "text/x-python"}, sniff: looksScript, parse: parseSource},
+	{format: doc.FormatSource, endings: sourceEndings(), media: []string{"text/plain", "text/javascript", "application/javascript", "text/x-python"}, sniff: looksScript, parse: parseSource},
 	{format: doc.FormatText, endings: []string{".txt", ".text", ".log", ".rst", ".adoc"}, media: []string{"text/plain"}, parse: parseText},
 }
 

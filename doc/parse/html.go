@@ -44,6 +44,9 @@ func parseHTML(ctx context.Context, f File, o Options, yield func(*doc.Document)
 	}
 	d := p.b.Document(doc.FormatHTML)
 	d.Title, d.Metadata = p.title, p.meta
+	if d.Title == "" {
+		d.Title = titleOf(d)
+	}
 	if len(d.Blocks) == 0 {
 		return fault.New(fault.Invalid, "%s: it says nothing: there is no text for readers in it (is it made by scripts?)", f.Name)
 	}

@@ -24,6 +24,9 @@ var (
 // asideNames matches the class names and ids of what is not main content. A name is matched whole, or as a word in it.
 var asideNames = regexp.MustCompile(`(?i)(^|[-_ ])([a-z]*nav|navbar|navigation|navheader|navfooter|navpanel|menu|menubar|sidebar|sphinxsidebar|sidenav|breadcrumb|breadcrumbs|footer|cookie|cookies|consent|gdpr|advert|adverts|advertisement|ads|share|sharing|social|related|skip|skiplink|masthead|toolbar|pagination|pager|newsletter|subscribe|popup|modal|toc|tableofcontents|inline-search|search-form|searchbox)([-_ ]|$)`)
 
+// trimmings are class names of what a page puts beside its text: numbers of lines, and links to edit a section.
+var trimmings = regexp.MustCompile(`(?i)(^|[-_ ])(linenos?|lineno|linenumbers?|line-numbers?|mw-editsection)([-_ ]|$)`)
+
 // boilerplate returns the nodes that are not main content.
 func boilerplate(t *htmlTree) map[*html.Node]bool {
 	drop := map[*html.Node]bool{}
@@ -73,6 +76,8 @@ func isPlainAside(n *html.Node) bool {
 	switch {
 	case asideElements[n.Data], asideRoles[role], hasAttr(n, "hidden"), attr(n, "aria-hidden") == "true", strings.Contains(style, "display:none"):
 		return n.Data != "body" && n.Data != "html" && n.Data != "main"
+	case n.Data == "td", n.Data == "span", n.Data == "div", n.Data == "a":
+		return trimmings.MatchString(attr(n, "class"))
 	case n.Data == "header":
 		return !below(n, "main", "article", "section")
 	}

@@ -113,6 +113,30 @@ func TestASelectorReadsAllThatItMatches(t *testing.T) {
 	}
 }
 
+func TestMainContentIsWhatIsLeft(t *testing.T) {
+	item := `<li><a href="/x">Elsewhere</a></li>`
+	for name, c := range map[string][2]string{
+		"a list of links":         {`<p>` + strings.Repeat("Words that matter. ", 20) + `</p><ul>` + strings.Repeat(item, 5) + `</ul>`, strings.TrimSpace(strings.Repeat("Words that matter. ", 20))},
+		"a page that is links":    {`<h1>All</h1><ul>` + strings.Repeat(item, 4) + `</ul>`, "All" + strings.Repeat("\n\nElsewhere", 4)},
+		"a page called menu":      {`<div class="menu"><p>Soup, bread and fish.</p></div><p>Enjoy.</p>`, "Soup, bread and fish.\n\nEnjoy."},
+		"one article":             {`<div>Subscribe</div><article><header><h1>T</h1></header><p>The text of it.</p></article>`, "T\n\nThe text of it."},
+		"several articles":        {`<article>One.</article><article>Two.</article>`, "One.\n\nTwo."},
+		"numbers of lines":        {"<table><tr><td class=linenos><pre>1\n2</pre></td><td><pre>a\nb</pre></td></tr></table>", "a\nb"},
+		"what is hidden":          {`<p style="display: none">No.</p><p aria-hidden="true">No.</p><p>Yes.</p>`, "Yes."},
+		"a header within main":    {`<main><header>Kept</header><p>Text.</p></main>`, "Kept\n\nText."},
+		"inline and block":        {`<div>a<b>b</b>c<p>d</p>e <span>f</span></div>`, "abc\n\nd\n\ne f"},
+		"a layout of one row":     {`<table><tr><td><p>One.</p></td><td><p>Two.</p></td></tr></table>`, "One.\n\nTwo."},
+		"text that is not closed": {`<p>One<p>Two<li>Three`, "One\n\nTwo\n\nThree"},
+		"words in a pre":          {"<pre>\n  a  b\n\n</pre>", "  a  b"},
+		"entities":                {`<p>&lt;&notit;&copy &unknown; &#65;&#x1F600; &amp;amp;</p>`, "<¬it;© &unknown; A😀 &amp;"},
+		"odd characters":          {"<p>\ue0001\ue001 kept</p>", "\ue0001\ue001 kept"},
+	} {
+		if got := texts(t, "a.html", "<html><body>"+c[0]+"</body></html>", parse.Options{}); got[0] != c[1] {
+			t.Errorf("%s: got %q, want %q", name, got[0], c[1])
+		}
+	}
+}
+
 func TestLinksAreKeptIfAsked(t *testing.T) {
 	o := parse.Options{Links: true, Hostname: "https://example.com/dir/"}
 	if got := texts(t, "a.html", `<html><p>See <a href="../b">the b</a> and <a href="#x">x</a> <img src="c.png" alt="cup"></p>`, o); got[0] != "See [the b](https://example.com/b) and x ![cup](https://example.com/dir/c.png)" {
