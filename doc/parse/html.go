@@ -312,7 +312,7 @@ func (p *page) link(n *html.Node, fl flow) {
 	if words == "¶" || words == "#" || words == "§" || words == "🔗" {
 		return
 	}
-	if !p.o.Links || href == "" || fl.pre || strings.HasPrefix(href, "#") {
+	if !p.o.Links || href == "" || fl.pre || strings.HasPrefix(href, "#") || hasBlocks(n) {
 		p.children(n, fl)
 		return
 	}
@@ -321,6 +321,16 @@ func (p *page) link(n *html.Node, fl flow) {
 	p.text.imply(p.out(), "[", offset(n))
 	p.children(n, fl)
 	p.text.imply(p.out(), "]("+p.absolute(href)+")", offset(n))
+}
+
+// hasBlocks reports whether an element has others in it that are blocks of their own.
+func hasBlocks(n *html.Node) bool {
+	for c := range n.Descendants() {
+		if c.Type == html.ElementNode && !inlineElements[c.Data] && !silent[c.Data] {
+			return true
+		}
+	}
+	return false
 }
 
 // image adds what a picture shows, as its page says. A picture that is all that a link has is a button or

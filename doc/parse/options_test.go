@@ -142,6 +142,9 @@ func TestLinksAreKeptIfAsked(t *testing.T) {
 	if got := texts(t, "a.html", `<html><p>See <a href="../b">the b</a> and <a href="#x">x</a> <img src="c.png" alt="cup"></p>`, o); got[0] != "See [the b](https://example.com/b) and x ![cup](https://example.com/dir/c.png)" {
 		t.Errorf("got %q", got)
 	}
+	if got := texts(t, "a.html", `<html><a href="x"><h2>A card</h2><p>Words</p></a>`, o); got[0] != "A card\n\nWords" {
+		t.Errorf("got %q", got)
+	}
 	if got := texts(t, "a.md", "See [the *b*](b.md) and ![cup](c.png) [![badge](d.svg)](e)", o); got[0] != "See [the b](b.md) and ![cup](c.png) [![badge](d.svg)](e)" {
 		t.Errorf("got %q", got)
 	}
