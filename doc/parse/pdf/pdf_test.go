@@ -16,7 +16,7 @@ import (
 	"nearside/fault"
 )
 
-var limits = pdf.Limits{Expanded: 4 << 20, Depth: 50}
+var limits = pdf.Limits{Expanded: 1 << 20, Depth: 50}
 
 func open(data []byte) (*pdf.File, error) {
 	return pdf.Open(context.Background(), bytes.NewReader(data), int64(len(data)), limits)
@@ -143,9 +143,9 @@ func TestBadFilesEndInTheirFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	bomb := &pdftest.File{}
-	bomb.PageOf(bomb.Stream("/Filter /FlateDecode", pdftest.Deflate(make([]byte, 5<<20))))
+	bomb.PageOf(bomb.Stream("/Filter /FlateDecode", pdftest.Deflate(make([]byte, 2<<20))))
 	twice := &pdftest.File{}
-	twice.PageOf(twice.Stream("/Filter [/FlateDecode /FlateDecode]", pdftest.Deflate(pdftest.Deflate(make([]byte, 20<<20)))))
+	twice.PageOf(twice.Stream("/Filter [/FlateDecode /FlateDecode]", pdftest.Deflate(pdftest.Deflate(make([]byte, 8<<20)))))
 	empty := &pdftest.File{}
 	foreign := &pdftest.File{Trailer: "/Encrypt << /Filter /Acme /V 1 >>"}
 	foreign.Page("")
@@ -167,8 +167,8 @@ func TestBadFilesEndInTheirFault(t *testing.T) {
 		"no pages":              {empty.Bytes(), fault.Invalid, "no page"},
 		"a password is wanted":  {locked, fault.Forbidden, "password"},
 		"an unknown encryption": {foreign.Bytes(), fault.Unsupported, "Acme"},
-		"a bomb":                {bomb.Bytes(), fault.TooLarge, "4194304"},
-		"a bomb in a bomb":      {twice.Bytes(), fault.TooLarge, "4194304"},
+		"a bomb":                {bomb.Bytes(), fault.TooLarge, "1048576"},
+		"a bomb in a bomb":      {twice.Bytes(), fault.TooLarge, "1048576"},
 		"a page tree too deep":  {deep.Bytes(), fault.TooLarge, "50"},
 		"a page of too many":    {crowd.Bytes(), fault.TooLarge, "262144"},
 	} {
@@ -223,16 +223,16 @@ func TestFormsThatPaintFormsStayWithinTheLimit(t *testing.T) {
 
 func TestABombTakesLittleMemory(t *testing.T) {
 	f := &pdftest.File{}
-	f.PageOf(f.Stream("/Filter [/FlateDecode /FlateDecode]", pdftest.Deflate(pdftest.Deflate(make([]byte, 64<<20)))))
+	f.PageOf(f.Stream("/Filter [/FlateDecode /FlateDecode]", pdftest.Deflate(pdftest.Deflate(make([]byte, 32<<20)))))
 	data := f.Bytes()
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	_, err := text(data)
 	runtime.ReadMemStats(&after)
-	// Growing a slice to the limit of 4 MiB takes some five times as much in all.
-	if got := after.TotalAlloc - before.TotalAlloc; err == nil || got > 32<<20 {
-		t.Errorf("%v after %d MiB, want a fault before 32", err, got>>20)
+	// Growing a slice to the limit of 1 MiB takes some five times as much in all.
+	if got := after.TotalAlloc - before.TotalAlloc; err == nil || got > 16<<20 {
+		t.Errorf("%v after %d MiB, want a fault before 16", err, got>>20)
 	}
 }
 
