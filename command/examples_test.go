@@ -190,6 +190,22 @@ func (e *example) onCloudflare() {
 	}
 }
 
+// devCheck has `nearside dev check` look at all that the example did: nothing may break on
+// Cloudflare, and the README must make there what it says is to be made.
+func (e *example) devCheck() {
+	e.t.Helper()
+	found := e.shell("nearside dev check") // it fails when something would break
+	var made []string
+	for _, command := range e.readme.cloudflare {
+		if strings.HasPrefix(command, "npx wrangler vectorize ") {
+			made = append(made, command)
+		}
+	}
+	if want := regexp.MustCompile(`npx wrangler vectorize .*`).FindAllString(found, -1); !slices.Equal(made, want) {
+		e.t.Errorf("on Cloudflare the README says %q, and nearside dev check %q", made, want)
+	}
+}
+
 // indexesOf returns how each index of an account is made, metadata indexes included.
 func indexesOf(t *testing.T, api *client.Client) map[string]string {
 	t.Helper()
@@ -336,6 +352,7 @@ func TestExamplesDoWhatTheirREADMEsSay(t *testing.T) {
 			if !t.Failed() {
 				checks[name](e)
 			}
+			e.devCheck()
 			stop()
 			p.undo(before)
 			e.onCloudflare()
