@@ -146,6 +146,8 @@ func TestBadFilesEndInTheirFault(t *testing.T) {
 	bomb.PageOf(bomb.Stream("/Filter /FlateDecode", pdftest.Deflate(make([]byte, 2<<20))))
 	twice := &pdftest.File{}
 	twice.PageOf(twice.Stream("/Filter [/FlateDecode /FlateDecode]", pdftest.Deflate(pdftest.Deflate(make([]byte, 8<<20)))))
+	spaces := &pdftest.File{} // a bomb of which the last filter leaves nothing
+	spaces.PageOf(spaces.Stream("/Filter [/FlateDecode /ASCIIHexDecode]", pdftest.Deflate(bytes.Repeat([]byte(" "), 2<<20))))
 	empty := &pdftest.File{}
 	foreign := &pdftest.File{Trailer: "/Encrypt << /Filter /Acme /V 1 >>"}
 	foreign.Page("")
@@ -169,6 +171,7 @@ func TestBadFilesEndInTheirFault(t *testing.T) {
 		"an unknown encryption": {foreign.Bytes(), fault.Unsupported, "Acme"},
 		"a bomb":                {bomb.Bytes(), fault.TooLarge, "1048576"},
 		"a bomb in a bomb":      {twice.Bytes(), fault.TooLarge, "1048576"},
+		"a bomb of spaces":      {spaces.Bytes(), fault.TooLarge, "1048576"},
 		"a page tree too deep":  {deep.Bytes(), fault.TooLarge, "50"},
 		"a page of too many":    {crowd.Bytes(), fault.TooLarge, "262144"},
 	} {
@@ -276,8 +279,8 @@ func TestSourcesAreTheStreamsAsTheyAreStored(t *testing.T) {
 			t.Errorf("%q has the text %q", key, found[key])
 		}
 	}
-	if key := string(pdftest.Deflate([]byte(pdftest.Lines(20, 400, "two")))); found[key] != "two" {
-		t.Errorf("the packed stream has the text %q", found[key])
+	if packed := pdftest.Deflate([]byte(pdftest.Lines(20, 400, "two"))); found[string(packed)] != "two" {
+		t.Errorf("the packed stream has the text %q", found[string(packed)])
 	}
 }
 

@@ -2,7 +2,6 @@ package pdf
 
 import (
 	"bufio"
-	"bytes"
 	"compress/flate"
 	"encoding/ascii85"
 	"io"
@@ -11,49 +10,56 @@ import (
 )
 
 // decode returns what a stream says, its filters undone. A stream that breaks off says what came
-// before. What it unpacks to counts against the file's limit.
+// before. What it unpacks to, after each filter, counts against the file's limit.
 func (f *File) decode(s stream) ([]byte, error) {
 	r, err := f.raw(s)
 	if err != nil {
 		return nil, err
 	}
 	filters, params := f.filters(s.dict)
+	if len(filters) > maxFilters {
+		return nil, fault.New(fault.Invalid, "a stream has %d filters; at most %d are undone", len(filters), maxFilters)
+	}
 	for i, filter := range filters {
+		if i > 0 {
+			r = &meter{f, r}
+		}
 		if r, err = undo(filter, params[i], r); err != nil {
 			return nil, err
 		}
 	}
-	return f.spend(r)
-}
-
-// spend reads r within what is left of the limit.
-func (f *File) spend(r io.Reader) ([]byte, error) {
-	left := f.limits.Expanded - f.spent
-	data, err := io.ReadAll(io.LimitReader(&ctxReader{f, r}, left+1))
-	f.spent += int64(len(data))
-	if f.spent > f.limits.Expanded {
-		return nil, fault.New(fault.TooLarge, "it unpacks to more than %d bytes, the limit; raise the limit if you trust it", f.limits.Expanded)
-	}
+	data, err := io.ReadAll(&meter{f, r})
 	if ctxErr := f.ctx.Err(); ctxErr != nil {
 		return nil, ctxErr
 	}
-	if err != nil && len(data) == 0 && fault.As(err) != nil {
+	if f.spent > f.limits.Expanded {
+		return nil, f.tooMuch()
+	}
+	if len(data) == 0 && fault.As(err) != nil {
 		return nil, err
 	}
 	return data, nil
 }
 
-// ctxReader stops with the context of the file.
-type ctxReader struct {
+func (f *File) tooMuch() error {
+	return fault.New(fault.TooLarge, "it unpacks to more than %d bytes, the limit; raise the limit if you trust it", f.limits.Expanded)
+}
+
+// meter counts what is read against the limit, and stops with the context of the file.
+type meter struct {
 	f *File
 	r io.Reader
 }
 
-func (c *ctxReader) Read(p []byte) (int, error) {
-	if err := c.f.ctx.Err(); err != nil {
+func (m *meter) Read(p []byte) (int, error) {
+	if err := m.f.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return c.r.Read(p)
+	n, err := m.r.Read(p)
+	if m.f.spent += int64(n); m.f.spent > m.f.limits.Expanded {
+		return 0, m.f.tooMuch()
+	}
+	return n, err
 }
 
 // filters returns the filters of a stream in the order in which they are undone, each with its parameters.
@@ -114,9 +120,7 @@ func undo(filter name, p dict, r io.Reader) (io.Reader, error) {
 	case "ASCII85Decode", "A85":
 		return ascii85.NewDecoder(&a85Trim{r: bufio.NewReader(r)}), nil
 	case "ASCIIHexDecode", "AHx":
-		data, err := io.ReadAll(r)
-		l := lexer{b: append([]byte{'<'}, data...)}
-		return bytes.NewReader([]byte(l.hex())), err
+		return &hexReader{r: bufio.NewReader(r)}, nil
 	case "RunLengthDecode", "RL":
 		return &runLength{r: bufio.NewReader(r)}, nil
 	case "Crypt":
@@ -139,6 +143,40 @@ func inflate(r io.Reader) io.Reader {
 		b.Discard(2)
 	}
 	return flate.NewReader(b)
+}
+
+// hexReader undoes ASCIIHexDecode: digits up to >, whatever stands between them.
+type hexReader struct {
+	r    *bufio.Reader
+	done bool
+}
+
+func (h *hexReader) Read(p []byte) (int, error) {
+	for i := range p {
+		high, low := h.digit(), h.digit()
+		if high < 0 {
+			if i == 0 {
+				return 0, io.EOF
+			}
+			return i, nil
+		}
+		p[i] = byte(high<<4 | max(low, 0))
+	}
+	return len(p), nil
+}
+
+func (h *hexReader) digit() int {
+	for !h.done {
+		c, err := h.r.ReadByte()
+		if err != nil || c == '>' {
+			h.done = true
+			break
+		}
+		if d := hexDigit(c); d >= 0 {
+			return d
+		}
+	}
+	return -1
 }
 
 // a85Trim ends before ~> and leaves <~ at the start out.

@@ -165,8 +165,11 @@ func (f *File) readXrefStream(s stream) error {
 		total += width[i]
 	}
 	data, err := f.decode(s)
-	if err != nil || total == 0 {
-		return errors.Join(err, errDamaged)
+	if err != nil {
+		return err
+	}
+	if total == 0 {
+		return errDamaged
 	}
 	index, ok := s.dict["Index"].(array)
 	if !ok {
