@@ -80,14 +80,22 @@ func (t *text) leaveOutRunning() {
 		}
 	}
 	t.keepInner()
-	count, example := 0, ""
+	count, example, chars, all := 0, "", 0, 0
 	for _, l := range t.lines {
+		all += len(l.text)
 		if l.running {
 			count++
+			chars += len(l.text)
 			if len(example) < 8 { // a page number is a poor example
 				example = l.text
 			}
 		}
+	}
+	if 2*chars > all { // what is most of the text is the text
+		for i := range t.lines {
+			t.lines[i].running = false
+		}
+		return
 	}
 	if count > 0 {
 		t.notes.Note(fmt.Sprintf("left out %d running headers, footers and page numbers, such as %q", count, clip(example, 60)))

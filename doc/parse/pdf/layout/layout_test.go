@@ -126,6 +126,16 @@ func TestRunningLinesAreLeftOutAndSaid(t *testing.T) {
 	}
 }
 
+func TestWhatIsMostOfTheTextIsTheText(t *testing.T) {
+	f := &pdftest.File{}
+	for i := range 9 {
+		f.Page(pdftest.Lines(20, 580, fmt.Sprint(i+1)))
+	}
+	if d := read(t, f.Bytes()); len(d.Blocks) != 9 || len(d.Notes) != 0 {
+		t.Errorf("got %q, notes %q", blocks(d), d.Notes)
+	}
+}
+
 func TestChaptersThatBeginPagesAreNoRunningLines(t *testing.T) {
 	f := &pdftest.File{}
 	for i := range 9 {
