@@ -13,7 +13,6 @@ import (
 
 	"nearside/doc"
 	"nearside/doc/chunk"
-	"nearside/embed/bert"
 	"nearside/fault"
 )
 
@@ -188,12 +187,9 @@ func TestEveryByteIsInAChunkAndNoChunkExceedsTheWindow(t *testing.T) {
 }
 
 func TestTheModelsOwnTokensAreWithinTheWindow(t *testing.T) {
-	if !*long {
-		t.Skip("opening the built-in encoder takes seconds; -long does it")
-	}
-	r, e := random(t), openEncoder(t, bert.Options{})
+	r, tokenizer := random(t), openTokenizer(t)
 	for range rounds(50) {
-		cut(t, randomDocument(r), randomOptions(r, e))
+		cut(t, randomDocument(r), randomOptions(r, tokenizer))
 	}
 }
 
@@ -419,6 +415,59 @@ func TestTokensThatStandForALotOfTextDoNotMakeEndlessChunks(t *testing.T) {
 	}
 }
 
+// counting counts the bytes that it is given.
+type counting struct{ bytes int }
+
+func (c *counting) CountTokens(ctx context.Context, text string) (int, error) {
+	c.bytes += len(text)
+	return chunk.Estimate{}.CountTokens(ctx, text)
+}
+
+// Time is linear in the text because no byte is looked at more often in a long text than in a short one, however it is made.
+func TestNoByteIsTokenizedMoreThanAFewTimes(t *testing.T) {
+	code, table := doc.Block{Kind: doc.Code}, doc.Block{Kind: doc.Table}
+	many := func(n int, parts ...any) (all []any) {
+		for range n {
+			all = append(all, parts...)
+		}
+		return all
+	}
+	for name, parts := range map[string][]any{
+		"a word":         {paragraph, strings.Repeat("x", 100_000)},
+		"words":          {paragraph, strings.Repeat("word ", 20_000)},
+		"commas":         {paragraph, strings.Repeat("word, ", 20_000)},
+		"punctuation":    {paragraph, strings.Repeat("?!", 50_000)},
+		"spaces":         {paragraph, "a" + strings.Repeat(" ", 100_000) + "b"},
+		"ideographs":     {paragraph, strings.Repeat("中", 30_000)},
+		"emoji":          {paragraph, strings.Repeat("👩‍👩‍👧‍👦", 4_000)},
+		"accents":        {paragraph, "e" + strings.Repeat("\u0301", 50_000)},
+		"closing":        {code, strings.Repeat("}\n", 50_000)},
+		"a line of code": {code, strings.Repeat("f(x);", 20_000)},
+		"deep code":      {code, strings.Repeat(strings.Repeat(" ", 1000)+"x\n", 100)},
+		"a wide table":   {table, strings.Repeat("| a ", 20_000) + "|\n| - |\n" + strings.Repeat("| b ", 20_000)},
+		"a long table":   {table, "| a |\n| - |\n" + strings.Repeat("| b |\n", 20_000)},
+		"headings":       many(3000, h2, "Only a heading", h1, "And another"),
+		"small sections": many(3000, h2, "A heading", paragraph, "And a text."),
+		"announcements":  many(5000, paragraph, "What comes:"),
+		"items":          many(5000, item, "An item."),
+		"no capitals":    {paragraph, strings.Repeat("a small one . ", 10_000)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := document(parts...)
+			d.Title = "The title of it"
+			c := &counting{}
+			if _, err := chunk.Cut(t.Context(), d, chunk.Options{Tokenizer: c, Window: 128, Overlap: 16}); err != nil {
+				t.Fatal(err)
+			}
+			if times := float64(c.bytes) / float64(len(d.Text)); times > 10 {
+				t.Errorf("each byte is tokenized %.1f times", times)
+			} else {
+				t.Logf("%.1f times", times)
+			}
+		})
+	}
+}
+
 func TestADocumentThatSaysNothingHasNoChunks(t *testing.T) {
 	for _, d := range []*doc.Document{{}, {Title: "Only a title"}, {Text: " \n\n "}} {
 		if chunks := cut(t, d, chunk.Options{Tokenizer: byWords{}, Window: 100}); len(chunks) > 0 {
@@ -529,7 +578,8 @@ func TestOptionsThatCannotBeAreRefusedInWords(t *testing.T) {
 		want string
 	}{
 		"a window of nothing":  {chunk.Options{Window: 3}, "a window of 3 tokens; at least 8"},
-		"larger than a window": {chunk.Options{Window: 100, Size: 101}, "chunks of 101 tokens; 8 to 100"},
+		"larger than a window": {chunk.Options{Window: 100, Size: 101, Tokenizer: byWords{}}, "chunks of 101 tokens; 8 to 100"},
+		"beside an estimate":   {chunk.Options{Window: 100, Size: 81}, "chunks of 81 tokens; 8 to 80"},
 		"too small":            {chunk.Options{Size: 2}, "chunks of 2 tokens"},
 		"all repeated":         {chunk.Options{Size: 100, Overlap: 51}, "an overlap of 51 tokens; 0 to 50"},
 		"less than nothing":    {chunk.Options{Size: 100, Overlap: -1}, "an overlap of -1 tokens"},
@@ -547,4 +597,33 @@ func TestCuttingStopsWhenItsContextEnds(t *testing.T) {
 	if _, err := chunk.Cut(ctx, document(paragraph, sentences(10)), chunk.Options{}); err != context.Canceled {
 		t.Errorf("got %v", err)
 	}
+}
+
+func BenchmarkCut(b *testing.B) {
+	tokenizer := openTokenizer(b)
+	r := rand.New(rand.NewPCG(1, 1))
+	parts := []any{}
+	for i := range 2000 {
+		if i%10 == 0 {
+			parts = append(parts, h2, fmt.Sprintf("Section %d", i))
+		}
+		parts = append(parts, paragraph, freshProse(r))
+	}
+	d := document(parts...)
+	b.Run("cut", func(b *testing.B) {
+		b.SetBytes(int64(len(d.Text)))
+		for b.Loop() {
+			if _, err := chunk.Cut(b.Context(), d, chunk.Options{Tokenizer: tokenizer}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("count alone", func(b *testing.B) {
+		b.SetBytes(int64(len(d.Text)))
+		for b.Loop() {
+			if _, err := tokenizer.CountTokens(b.Context(), d.Text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

@@ -128,9 +128,9 @@ func (r *reading) finish(c *Chunk, context string) (fits bool, err error) {
 	return true, nil
 }
 
-// ids gives chunks their names. One is made of the source, the key, the Text, and how many chunks of the same had the same
-// Text before: so that the id of a passage says that it need not be embedded again, wherever in its document it now is,
-// and two equal passages stay two. It is the first 160 bits of a SHA-256 in base 32: 32 bytes of the 64 that Vectorize allows.
+// ids gives chunks their names, as Chunk.ID says: wherever in its document a passage now is, its id says that it need not be
+// embedded again, and two equal passages stay two. An id is the first 160 bits of a SHA-256 in base 32: 32 bytes of
+// the 64 that Vectorize allows.
 type ids struct {
 	seen map[uint64]uint32 // by the first 8 bytes of the hash
 }

@@ -5,11 +5,17 @@ import (
 	"unicode/utf8"
 )
 
-// Estimate counts tokens for models whose tokenizer is not here. It counts too many rather than too few.
+// Estimate counts tokens for models whose tokenizer is not here: too many rather than too few.
 //
-// Measured next to the tokenizers of BERT (the built-in encoder's), of Llama 2 and 3, and OpenAI's
-// cl100k and o200k: REPLACE
+// It was compared with five tokenizers (BERT's, which is the built-in encoder's, Llama 2's and 3's, OpenAI's cl100k and o200k) on
+// paragraphs in 12 languages, medical English, and source code. English has 1.1 to 1.8 times fewer tokens than it says, languages
+// in other scripts up to 6 times fewer with tokenizers that know them. The worst the other way was 1.25 times
+// more: base64, and Turkish with Llama 2's. A tokenizer that has none for less than a byte has never more
+// tokens than a text has bytes.
 type Estimate struct{}
+
+// estimateError is by which part of the window an estimate may be too low; see Estimate.
+const estimateError = 5
 
 // addedTokens is what models put around a text: one at its beginning, one at its end.
 const addedTokens = 2

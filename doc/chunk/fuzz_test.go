@@ -37,9 +37,9 @@ func FuzzCut(f *testing.F) {
 	f.Add(strings.Repeat("ก", 500)+"\xff\xfe", 40, 20, 5)
 	f.Fuzz(func(t *testing.T, text string, window, size, overlap int) {
 		o := chunk.Options{Window: window, Size: size, Overlap: overlap, Tokenizer: chunk.Estimate{}}
-		if _, err := chunk.New(o); err != nil || window > 1000 || len(text) > 1<<14 {
+		if _, err := chunk.New(o); err != nil || window == 0 || window > 1000 || len(text) > 1<<14 {
 			return
 		}
-		cut(t, fuzzDocument(text), chunk.Options{Window: window, Size: max(size, chunk.LeastWindow), Overlap: overlap, Tokenizer: chunk.Estimate{}})
+		cut(t, fuzzDocument(text), o)
 	})
 }

@@ -77,9 +77,11 @@ func (r *reading) choose(start, from, hi int, least seam) int {
 	if rest <= room {
 		return hi
 	}
-	low, high := room/2, room
-	if rest < room+low { // the next chunk is the last one: both should say something
-		low, high = rest/3, min(room, rest-rest/3)
+	repeated := r.weight(start, from)
+	low, high := (room+repeated)/2, room
+	if rest < room+low-repeated { // the next chunk is the last one: both should say something
+		third := (rest - repeated) / 3
+		low, high = repeated+third, min(room, rest-third)
 	}
 	best, last := 0, 0
 	for i := from + 1; i < hi; i++ {

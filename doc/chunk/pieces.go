@@ -19,7 +19,7 @@ func (r *reading) pieces(a atom, limit int, at seam) error {
 		from = p.end
 		if blank(r.doc.Text[p.start:p.end]) {
 			if !first {
-				r.atoms[len(r.atoms)-1].end = p.end
+				r.extend(p.end)
 			}
 			continue
 		}

@@ -264,6 +264,10 @@ func (r *reading) add(a atom) error {
 		a.seam = glued
 	}
 	text := r.doc.Text[a.start:a.end]
+	if blank(text) {
+		r.extend(a.end)
+		return nil
+	}
 	weight, err := r.weigh(text)
 	if err != nil {
 		return err
@@ -295,6 +299,13 @@ func (r *reading) stops(a atom) error {
 		from = p.end
 	}
 	return nil
+}
+
+// extend gives the last atom, if there is one, the white space up to end.
+func (r *reading) extend(end int) {
+	if n := len(r.atoms); n > 0 {
+		r.atoms[n-1].end = end
+	}
 }
 
 // push appends an atom as it is.
