@@ -82,7 +82,7 @@ func TestLongFilesAreReadInBoundedMemory(t *testing.T) {
 	more := strings.Repeat("and more of them ", 40)
 	const limit = 24 << 20                     // a stretch, its text, its origins, and what waits for the collector
 	for name, line := range map[string]string{ // 2 GiB of one of them is enough: the others have the same window
-		"a.txt":   "A paragraph that says little, and says it again.\n\n",
+		"a.txt":   strings.Repeat("A paragraph that says little, and says it again.\n", 20) + "\n",
 		"a.csv":   "7,\"some \"\"words\"\"\",3.5," + more + "\n",
 		"a.jsonl": `{"id": 7, "text": "some \"words\" ` + more + `", "n": 3.5}` + "\n",
 	} {
