@@ -2,7 +2,6 @@
 // are Cloudflare's but for those after the colon that are nearside's own.
 const gone = `vectorize.index.deleted - Index name "gone" was deleted`;
 const long = (id) => `invalid vector for id="${id}", expected 3 dimensions, and got 2 dimensions`;
-const blob = () => new Blob(["<h1>Hello</h1>"], { type: "text/html" });
 
 /** By what fails: the calls, each with the words of its error. GONE is bound to an index that there is no more. */
 export const errors = {
@@ -18,12 +17,9 @@ export const errors = {
   "AI.run": {
     model: [({ AI }) => AI.run("@cf/nobody/nothing", { prompt: "hello" }), "AiError: 5007: No such model @cf/nobody/nothing or task"],
     input: [({ AI }) => AI.run("@cf/baai/bge-small-en-v1.5", { text: 5 }), "AiError: 5006: AiError: AiError: Bad input: Error: oneOf at '/text' not met, 0 matches: Type mismatch of '/text', 'number' not in 'string', Type mismatch of '/text', 'number' not in 'array' (id)"],
-    "type of a stream": [({ AI }) => AI.run("@cf/openai/whisper", { audio: { body: blob().stream() } }), "AiInternalError: Content-Type is required with ReadableStream inputs"],
+    "type of a stream": [({ AI }) => AI.run("@cf/openai/whisper", { audio: { body: new Blob(["sound"]).stream() } }), "AiInternalError: Content-Type is required with ReadableStream inputs"],
   },
   "AI.models": {
     page: [({ AI }) => AI.models({ page: 0 }), 'AiInternalError: the query parameter page is "0"; it must be a whole number from 1 to 1000000'],
-  },
-  "AI.toMarkdown": {
-    transform: [({ AI }) => AI.toMarkdown({ name: "page.html", blob: blob() }), "AiInternalError: nearside does not have Cloudflare's Workers AI Markdown conversion"],
   },
 };

@@ -4,8 +4,11 @@ import { getPlatformProxy } from "wrangler";
 import { calls } from "../calls.js";
 
 const { env, dispose } = await getPlatformProxy({ environment: "local", persist: false });
-// Miniflare 4 does not bring the names of errors over.
 const { version } = createRequire(import.meta.url)("miniflare/package.json");
-console.log(JSON.stringify(await calls({ ...env, nameless: version.startsWith("4.") })));
+const lacks = {
+  nameless: version.startsWith("4."), // errors are plain ones behind Miniflare 4's proxies
+  without: ["AI.toMarkdown, supported"], // a proxy takes toMarkdown for what it was at its first call: a promise
+};
+console.log(JSON.stringify(await calls({ ...env, ...lacks })));
 await dispose();
 process.exit(0);
