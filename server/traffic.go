@@ -76,13 +76,13 @@ func (c *call) seeing(e errand, o gateway.Options, through bool) errand {
 	e.do = func(ctx context.Context) (outcome, error) {
 		out, err := do(ctx)
 		if out.stream == nil {
-			c.sawAnswer(a, out.made, out.made.Neurons, err)
+			c.sawAnswer(a, out.made, err)
 			return out, err
 		}
 		inner := out.stream
 		out.stream = func(c *call, to *flow, earlier neuron.Micro) (llm.Generated, error) {
 			made, err := inner(c, to, earlier)
-			c.sawAnswer(a, made, made.Neurons, err)
+			c.sawAnswer(a, made, err)
 			return made, err
 		}
 		return out, err
@@ -91,13 +91,13 @@ func (c *call) seeing(e errand, o gateway.Options, through bool) errand {
 }
 
 // sawAnswer notes what a model answered. Who only asks for the price asks no model.
-func (c *call) sawAnswer(a traffic.Asked, made llm.Generated, cost neuron.Micro, err error) {
+func (c *call) sawAnswer(a traffic.Asked, made llm.Generated, err error) {
 	var quote *llm.Quote
 	if errors.As(err, &quote) {
 		return
 	}
 	a.Served, a.Substitute = made.Served, made.Route == llm.Substitute
-	a.In, a.Out, a.MicroNeurons = made.Usage.Prompt, made.Usage.Completion, int64(cost)
+	a.In, a.Out, a.MicroNeurons = made.Usage.Prompt, made.Usage.Completion, int64(made.Neurons)
 	a.Failed = err != nil
 	c.seen.Asked(a)
 }

@@ -18,6 +18,11 @@ func (k *checker) checkIndexes() {
 		k.checkState(x)
 		k.prepare(x)
 	}
+	for _, x := range k.config.Indexes {
+		if !slices.ContainsFunc(k.Traffic.Indexes, func(s traffic.State) bool { return s.Name == x.Name }) {
+			k.report.Notes = append(k.report.Notes, fmt.Sprintf("the index %s of env.%s is not on the server, or is damaged there, so nothing is said of it", x.Name, x.Binding))
+		}
+	}
 	if k.Traffic.Relaxed {
 		k.find(Differs, "relaxed", []string{"nearside serve --relaxed"}, "this server has limits wider than Cloudflare's, and a new metadata index covers the vectors that are there",
 			"Cloudflare's limits hold, and a metadata index covers only what is written after it", "rehearse without --relaxed: what is beyond a limit is refused then as there")

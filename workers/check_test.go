@@ -302,8 +302,15 @@ func TestAMonthIsThirtyDaysOfThoseSeen(t *testing.T) {
 
 func TestWithoutACallThereIsNoCost(t *testing.T) {
 	report := checkTest{traffic: seen(func(r *traffic.Report) { r.Days = nil })}.check(t, "/shop/wrangler.jsonc", sound)
-	if report.Cost != nil || report.Seen != nil || len(report.Notes) != 1 || !strings.Contains(report.Notes[0], "no call of this project was seen yet") {
+	if report.Cost != nil || report.Seen != nil || !slices.Contains(report.Notes, "no call of this project was seen yet: run the Worker with nearside, use it, and check again") {
 		t.Errorf("got %+v", report)
+	}
+}
+
+func TestAnIndexThatTheServerLacksIsNoted(t *testing.T) {
+	notes := checkTest{traffic: state(traffic.State{})}.check(t, "/shop/wrangler.jsonc", sound).Notes
+	if len(notes) != 1 || !strings.HasPrefix(notes[0], "the index other of env.OTHER is not on the server") {
+		t.Errorf("got %q", notes)
 	}
 }
 
