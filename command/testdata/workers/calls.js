@@ -146,7 +146,7 @@ const checks = {
     const { id, tokens, ...rest } = await AI.toMarkdown(page);
     assert.match(id, /./);
     assert.ok(tokens > 0);
-    assert.deepEqual(rest, { name: "page.html", mimeType: "text/html", format: "markdown", data: "# Tides\n\nHigh water." });
+    assert.deepEqual(rest, { name: "page.html", mimeType: page.blob.type, format: "markdown", data: "# Tides\n\nHigh water." });
   },
   async "AI.toMarkdown, a list with a file that cannot be read"({ AI }) {
     const files = ["# Ebb", "\0\x01\xfe"].map((text, i) => ({ name: ["ebb.md", "ebb.bin"][i], blob: new Blob([text], { type: ["text/markdown", "application/octet-stream"][i] }) }));
