@@ -13,22 +13,30 @@ package disk
 // journal too.
 //
 // The room is in proportion to the log, so that thousands of small databases stay
-// small, and at most 1 MiB, so that no commit waits long for it.
+// small, and at most 512 KiB, so that no commit waits long for it. A commit that writes
+// much is followed by none: zeros would double what it writes, and the journal is little
+// beside that. With room for all, 64 writers at once made half as many changes.
 const (
-	leastRoom = 64 << 10
-	mostRoom  = 1 << 20
+	leastRoom   = 64 << 10
+	mostRoom    = 512 << 10
+	smallCommit = 128 << 10 // what small charges and single records write, several at once
 )
 
 // zeros are what room is made of; they take no memory.
 var zeros [mostRoom]byte
 
-// makeRoom lengthens a log that a write would lengthen. It is only a help: where it
-// fails, for want of space perhaps, the write goes on and says what is wrong.
-func (f *hookFile) makeRoom(end int64) {
+// makeRoom lengthens a log that is about to be synced and has grown a little since it
+// last was. It is only a help: a log that cannot have room, for want of space perhaps,
+// goes without.
+func (f *hookFile) makeRoom() {
 	size, err := f.Size()
-	if err != nil || end <= size {
+	if err != nil {
 		return
 	}
-	room := min(max(size, leastRoom), mostRoom)
-	_, _ = f.system.hook.write(f.standardFile, f.path, zeros[:room], size)
+	if grown := size - f.synced; grown > 0 && grown <= smallCommit {
+		room := min(max(size, leastRoom), mostRoom)
+		n, _ := f.system.hook.write(f.standardFile, f.path, zeros[:room], size)
+		size += int64(n)
+	}
+	f.synced = size
 }

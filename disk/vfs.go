@@ -115,8 +115,9 @@ type hookFile struct {
 	standardFile
 	system  *system
 	path    string
-	newName bool // the name may be new and is not durable before the next Sync
-	log     bool // it is a write-ahead log, which has room behind its end
+	newName bool  // the name may be new and is not durable before the next Sync
+	log     bool  // it is a write-ahead log, which has room behind its end
+	synced  int64 // of a log: its length at the last Sync
 }
 
 // ReadAt implements vfs.File.
@@ -129,9 +130,6 @@ func (f *hookFile) ReadAt(p []byte, off int64) (int, error) {
 
 // WriteAt implements vfs.File.
 func (f *hookFile) WriteAt(p []byte, off int64) (int, error) {
-	if f.log {
-		f.makeRoom(off + int64(len(p)))
-	}
 	n, err := f.system.hook.write(f.standardFile, f.path, p, off)
 	return n, f.system.writeError(err, f.path, int64(len(p)), sqlite3.IOERR_WRITE)
 }
@@ -169,6 +167,9 @@ func (f *hookFile) Truncate(size int64) error {
 // Sync implements vfs.File. NOTE: the driver's own Sync of a new file does not
 // sync the directory (it syncs the file twice); hence newName.
 func (f *hookFile) Sync(flags vfs.SyncFlag) error {
+	if f.log {
+		f.makeRoom()
+	}
 	err := f.system.hook.ask(OpSync, f.path)
 	if err == nil {
 		err = f.standardFile.Sync(flags)
