@@ -148,6 +148,29 @@ func TestASheetIsOneTableIfAsked(t *testing.T) {
 	}
 }
 
+func TestASheetOfOneRowHasNoHeader(t *testing.T) {
+	all, err := read(t, "a.xlsx", []byte(sheet(`<row><c t="str"><v>Only words</v></c></row>`)), parse.Options{})
+	if err != nil || len(all) != 1 || all[0].Text != "column 1: Only words" {
+		t.Errorf("got %+v, %v", all, err)
+	}
+}
+
+func TestTheHeaderOfASheetIsItsFirstWideRow(t *testing.T) {
+	row := func(cells ...string) string {
+		return `<row><c t="str"><v>` + strings.Join(cells, `</v></c><c t="str"><v>`) + "</v></c></row>"
+	}
+	for name, c := range map[string]struct{ rows, want string }{
+		"titles above it":      {row("A title") + row("some", "words", "more") + row("Name", "Born", "Lamp", "Oil") + row("Ada", "1815", "x", "y"), "Name: Ada\nBorn: 1815\nLamp: x\nOil: y"},
+		"a column has no name": {row("Name", "Born") + row("Ada", "1815", "7"), "Name: Ada\nBorn: 1815\ncolumn 3: 7"},
+		"no names":             {row("1", "2") + row("Ada", "1815"), "column 1: Ada\ncolumn 2: 1815"},
+	} {
+		all, err := read(t, "a.xlsx", []byte(sheet(c.rows)), parse.Options{})
+		if err != nil || len(all) == 0 || all[len(all)-1].Text != c.want {
+			t.Errorf("%s: got %+v, %v", name, all, err)
+		}
+	}
+}
+
 func TestColumnsOfSheetsAreMapped(t *testing.T) {
 	data, err := os.ReadFile("testdata/office/lamps.xlsx")
 	if err != nil {

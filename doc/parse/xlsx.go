@@ -110,30 +110,37 @@ func (s *sheets) flush() error {
 	return nil
 }
 
-// headerOf is which of the first rows has the names of the columns, -1 = none: the first row that is as wide
-// as most others are, if its cells are short texts that differ.
+// headerOf is which of the first rows has the names of the columns, -1 = none: the first of the widest ones, or the first that is
+// more than half as wide, if its cells are short texts that differ.
 func headerOf(rows []*office.Row) int {
+	if len(rows) == 1 {
+		return -1 // names of nothing
+	}
 	widest := 0
 	for _, r := range rows {
 		widest = max(widest, len(r.Cells))
 	}
-	for i, r := range rows {
-		if 2*len(r.Cells) <= widest && widest > 1 {
-			continue
+	for _, width := range []int{widest, widest/2 + 1} {
+		i := slices.IndexFunc(rows, func(r *office.Row) bool { return len(r.Cells) >= width })
+		if i >= 0 && isHeader(rows[i]) {
+			return i
 		}
-		seen := map[string]bool{}
-		for _, v := range r.Cells {
-			text := strings.TrimSpace(v.Text)
-			_, isText := v.Meta.(string)
-			_, err := strconv.ParseFloat(text, 64)
-			if !isText || err == nil || seen[text] || len(text) > 100 {
-				return -1
-			}
-			seen[text] = true
-		}
-		return i
 	}
 	return -1
+}
+
+func isHeader(r *office.Row) bool {
+	seen := map[string]bool{}
+	for _, v := range r.Cells {
+		text := strings.TrimSpace(v.Text)
+		_, isText := v.Meta.(string)
+		_, err := strconv.ParseFloat(text, 64)
+		if !isText || err == nil || seen[text] || len(text) > 100 {
+			return false
+		}
+		seen[text] = true
+	}
+	return true
 }
 
 // chosen reports whether c says anything.
