@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // project is a Workers project in a folder of its own.
@@ -150,10 +151,13 @@ func (p project) wranglerDev(args ...string) (address string, stop func()) {
 	return p.dev("wrangler", append([]string{"dev", "--port", "{port}", "--ip", "127.0.0.1", "--inspector-port", "0", "--persist-to", p.t.TempDir()}, args...)...)
 }
 
+// patient is for calls of Workers: one that hangs shall not take the whole run with it.
+var patient = http.Client{Timeout: 2 * time.Minute}
+
 // bodyOf returns the body of an answer, whatever its status.
 func bodyOf(t *testing.T, url string) string {
 	t.Helper()
-	res, err := http.Get(url)
+	res, err := patient.Get(url)
 	if err != nil {
 		t.Fatal(err)
 	}
