@@ -87,7 +87,7 @@ func TestParseSaysWhatItCannotRead(t *testing.T) {
 		"no regular file": {dir},
 		"nothing.md":      {filepath.Join(dir, "nothing.md")},
 		"x.bin":           {binary},
-		"8 to 256":        {binary, "--chunks", "--size", "3", "--estimate"},
+		"8 to 205":        {binary, "--chunks", "--size", "3", "--estimate"},
 	} {
 		if out, errs, code := runHere(t, append([]string{"parse"}, args...)...); code != 1 || out != "" || !strings.Contains(errs, want) {
 			t.Errorf("%v: exit code %d, %q, %s", args, code, out, errs)

@@ -75,11 +75,11 @@ type Options struct {
 //
 //	                       MedQuAD,   MedQuAD    Cranfield,  XQuAD,
 //	                       headings   without    headings    English
-//	64 tokens              .874       .778       .531        .952
-//	128                    .847       .747       .556        .924
-//	192                    .839       .783       .546        .904
+//	64 tokens              .874       .778       .531        .949
+//	128                    .847       .747       .556        .922
+//	192                    .839       .783       .546        .902
 //	256                    .821       .756       .490        .810
-//	128, overlap of 21     .844       .784       .553        .918
+//	128, overlap of 21     .844       .784       .553        .926
 //	128, no context        .814                  .523
 //
 // Half of the window is found as well as anything on the whole. Quarters are found better where answers are short, but are twice as

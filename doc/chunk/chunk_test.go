@@ -560,6 +560,37 @@ func TestAnEditChangesChunksNearItOnly(t *testing.T) {
 	}
 }
 
+// Sentences of one length, without anything else to cut at: cuts at equal distances would all move with one more sentence.
+func TestOneMoreSentenceMovesTheCutsNearItOnly(t *testing.T) {
+	r := random(t)
+	const texts, sentences = 20, 400
+	changed := 0
+	for i := range texts {
+		var all []string
+		for range sentences {
+			all = append(all, fmt.Sprintf("Word%d a b c d e f g ends.", r.IntN(1_000_000)))
+			if i%2 == 1 { // one enormous sentence
+				all[len(all)-1] = fmt.Sprintf("word%d of%d it%d", r.IntN(1000), r.IntN(1000), r.IntN(1000))
+			}
+		}
+		o := chunk.Options{Tokenizer: byWords{}, Size: 102, Window: 200}
+		known := map[string]bool{}
+		for _, c := range cut(t, document(paragraph, strings.Join(all, " ")), o) {
+			known[c.ID] = true
+		}
+		for _, c := range cut(t, document(paragraph, strings.Join(slices.Insert(all, 20, "One more of a b c d ends."), " ")), o) {
+			if !known[c.ID] {
+				changed++
+			}
+		}
+	}
+	if changed > 10*texts {
+		t.Errorf("%d chunks changed in %d texts of %d sentences", changed, texts, sentences)
+	} else {
+		t.Logf("%.1f chunks changed a text", float64(changed)/texts)
+	}
+}
+
 func freshProse(r *rand.Rand) string {
 	var b strings.Builder
 	for range 1 + r.IntN(4) {

@@ -96,14 +96,16 @@ func endsClause(text string, last rune) bool {
 // number of atoms, and each is read a few times only.
 const lump = 48
 
-// wordSizes cuts a text into lumps of words, each with the white space and punctuation after it.
+// wordSizes cuts a text into lumps of words, each with the white space and punctuation after it. Every fourth word or so begins a
+// lump wherever it stands, so that an edit does not move all that come after it.
 func wordSizes(text string) (out []int) {
 	size := 0
 	for it := annex.FromString(text); it.Next(); {
 		word := it.Value()
 		r, _ := utf8.DecodeRuneInString(word)
 		begins := unicode.IsLetter(r) || unicode.IsNumber(r)
-		if size > 0 && (size+len(word) > lump && begins || size+len(word) > 2*lump) {
+		full := size+len(word) > lump || size >= lump/2 && mark(word, 0)%4 == 0
+		if size > 0 && (full && begins || size+len(word) > 2*lump) {
 			out, size = append(out, size), 0
 		}
 		size += len(word)
