@@ -286,7 +286,7 @@ func TestBadOfficeFilesAreRefusedWithTheirReason(t *testing.T) {
 func TestDamagedOfficeFilesNeverPanic(t *testing.T) {
 	step := 997
 	if *long {
-		step = 7
+		step = 31
 	}
 	for _, name := range []string{"lighthouse.docx", "lighthouse.odt", "lighthouse.pdf", "lamps.xlsx"} {
 		data, err := os.ReadFile("testdata/office/" + name)

@@ -16,7 +16,8 @@ import (
 
 var (
 	update = flag.Bool("update", false, "write the golden files anew")
-	long   = flag.Bool("long", false, "parse all real files that are there")
+	long   = flag.Bool("long", false, "parse more real files, and longer ones")
+	all    = flag.Bool("all", false, "parse all real files that are there, and 2 GiB of one: a quarter of an hour")
 )
 
 // read returns the documents of a file's bytes, and checks each of them against the bytes.

@@ -93,7 +93,7 @@ func TestMutatedFilesKeepThePromisesOrAreRefused(t *testing.T) {
 	files := goldenFiles(t)
 	rounds := 300
 	if *long {
-		rounds = 20_000
+		rounds = 3_000
 	}
 	for range rounds {
 		data := mutate(rng, files)
