@@ -183,6 +183,27 @@ func (p *parser) next() (xml.Token, error) {
 	return t, nil
 }
 
+// each hands out the elements that begin before the end tag of a name, or before the end. What on does
+// not read of an element, is handed out too.
+func (p *parser) each(until string, on func(e xml.StartElement) error) error {
+	for {
+		t, err := p.next()
+		if err != nil || t == nil {
+			return err
+		}
+		switch t := t.(type) {
+		case xml.EndElement:
+			if t.Name.Local == until {
+				return nil
+			}
+		case xml.StartElement:
+			if err := on(t); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // skip goes past the element whose start was read last.
 func (p *parser) skip() error {
 	for depth := 1; depth > 0; {

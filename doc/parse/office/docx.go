@@ -113,32 +113,23 @@ func (d *docx) read(name string, out func(*block)) error {
 
 // body reads paragraphs and tables up to the end tag of the element that it is in, or of the member.
 func (d *docx) body(p *parser, out func(*block), until string) error {
-	for {
-		t, err := p.next()
-		if err != nil || t == nil {
-			return err
+	return p.each(until, func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "p":
+			return d.paragraph(p, out)
+		case "tbl":
+			return d.table(p, out)
 		}
-		switch t := t.(type) {
-		case xml.EndElement:
-			if t.Name.Local == until {
-				return nil
-			}
-		case xml.StartElement:
-			switch t.Name.Local {
-			case "p":
-				err = d.paragraph(p, out)
-			case "tbl":
-				err = d.table(p, out)
-			default:
-				if d.skips(t) {
-					err = p.skip()
-				}
-			}
-		}
-		if err != nil {
-			return err
-		}
+		return d.other(p, e)
+	})
+}
+
+// other leaves out an element that is left out, with all that is in it.
+func (d *docx) other(p *parser, e xml.StartElement) error {
+	if d.skips(e) {
+		return p.skip()
 	}
+	return nil
 }
 
 // skips reports whether an element is left out with all that is in it.
@@ -159,7 +150,7 @@ func (d *docx) skips(e xml.StartElement) bool {
 // paragraph reads a paragraph, and hands it out with the notes and text boxes in it.
 func (d *docx) paragraph(p *parser, out func(*block)) error {
 	para := &docxParagraph{outline: -1, style: d.styles[""]}
-	if err := d.runs(p, para); err != nil {
+	if err := p.each("p", func(e xml.StartElement) error { return d.run(p, para, e) }); err != nil {
 		return err
 	}
 	b := para.block
@@ -186,26 +177,6 @@ func (d *docx) paragraph(p *parser, out func(*block)) error {
 	}
 	out(&b)
 	return nil
-}
-
-// runs reads what is in a paragraph, up to its end.
-func (d *docx) runs(p *parser, para *docxParagraph) error {
-	for {
-		t, err := p.next()
-		if err != nil || t == nil {
-			return err
-		}
-		switch t := t.(type) {
-		case xml.EndElement:
-			if t.Name.Local == "p" {
-				return nil
-			}
-		case xml.StartElement:
-			if err := d.run(p, para, t); err != nil {
-				return err
-			}
-		}
-	}
 }
 
 // run reads an element in a paragraph.
@@ -237,9 +208,7 @@ func (d *docx) run(p *parser, para *docxParagraph, e xml.StartElement) error {
 	case "pic":
 		d.pictures++
 	default:
-		if d.skips(e) {
-			return p.skip()
-		}
+		return d.other(p, e)
 	}
 	return nil
 }
@@ -313,74 +282,49 @@ func (d *docx) text(p *parser, para *docxParagraph) error {
 }
 
 func (d *docx) paragraphProperties(p *parser, para *docxParagraph) error {
-	for {
-		t, err := p.next()
-		if err != nil || t == nil {
-			return err
-		}
-		switch t := t.(type) {
-		case xml.EndElement:
-			if t.Name.Local == "pPr" {
-				return nil
+	return p.each("pPr", func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "pStyle":
+			if s, ok := d.styles[attr(e, "val")]; ok {
+				para.style = s
 			}
-		case xml.StartElement:
-			switch t.Name.Local {
-			case "pStyle":
-				if s, ok := d.styles[attr(t, "val")]; ok {
-					para.style = s
-				}
-			case "outlineLvl":
-				if n, err := strconv.Atoi(attr(t, "val")); err == nil {
-					para.outline = n
-				}
-			case "ilvl":
-				para.num.level = listLevel(attr(t, "val"))
-			case "numId":
-				para.num.id = attr(t, "val")
-			case "rPr", "pPrChange", "sectPr":
-				if err := p.skip(); err != nil {
-					return err
-				}
+		case "outlineLvl":
+			if n, err := strconv.Atoi(attr(e, "val")); err == nil {
+				para.outline = n
 			}
+		case "ilvl":
+			para.num.level = listLevel(attr(e, "val"))
+		case "numId":
+			para.num.id = attr(e, "val")
+		case "rPr", "pPrChange", "sectPr":
+			return p.skip()
 		}
-	}
+		return nil
+	})
 }
 
 // table reads a table. What is in its cells becomes text of the cells.
 func (d *docx) table(p *parser, out func(*block)) error {
 	b := block{kind: doc.Table}
-	for {
-		t, err := p.next()
-		if err != nil || t == nil {
-			return err
-		}
-		switch t := t.(type) {
-		case xml.EndElement:
-			if t.Name.Local == "tbl" {
-				out(&b)
+	err := p.each("tbl", func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "tr":
+			b.rows = append(b.rows, nil)
+			return d.a.hold(pieceCost)
+		case "tc":
+			if len(b.rows) == 0 {
 				return nil
 			}
-		case xml.StartElement:
-			switch t.Name.Local {
-			case "tr":
-				b.rows = append(b.rows, nil)
-				err = d.a.hold(pieceCost)
-			case "tc":
-				if len(b.rows) > 0 {
-					last := &b.rows[len(b.rows)-1]
-					*last = append(*last, cell{columns: 1})
-					err = d.cell(p, &(*last)[len(*last)-1], &b)
-				}
-			default:
-				if d.skips(t) {
-					err = p.skip()
-				}
-			}
-			if err != nil {
-				return err
-			}
+			last := &b.rows[len(b.rows)-1]
+			*last = append(*last, cell{columns: 1})
+			return d.cell(p, &(*last)[len(*last)-1], &b)
 		}
+		return d.other(p, e)
+	})
+	if err == nil {
+		out(&b)
 	}
+	return err
 }
 
 // cell reads a cell of a table. A table in it is read as its cells, one after the other.
@@ -389,36 +333,20 @@ func (d *docx) cell(p *parser, c *cell, table *block) error {
 		return err
 	}
 	add := func(b *block) { c.take(b, table) }
-	for {
-		t, err := p.next()
-		if err != nil || t == nil {
-			return err
+	return p.each("tc", func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "gridSpan":
+			if n, err := strconv.Atoi(attr(e, "val")); err == nil {
+				c.columns = min(max(n, 1), maxColumns)
+			}
+			return nil
+		case "p":
+			return d.paragraph(p, add)
+		case "tbl":
+			return d.table(p, add)
 		}
-		switch t := t.(type) {
-		case xml.EndElement:
-			if t.Name.Local == "tc" {
-				return nil
-			}
-		case xml.StartElement:
-			switch t.Name.Local {
-			case "gridSpan":
-				if n, err := strconv.Atoi(attr(t, "val")); err == nil {
-					c.columns = min(max(n, 1), maxColumns)
-				}
-			case "p":
-				err = d.paragraph(p, add)
-			case "tbl":
-				err = d.table(p, add)
-			default:
-				if d.skips(t) {
-					err = p.skip()
-				}
-			}
-			if err != nil {
-				return err
-			}
-		}
-	}
+		return d.other(p, e)
+	})
 }
 
 // take appends a block to a cell, with a space between. What comes after the block comes after the table.

@@ -182,22 +182,7 @@ func (d *odt) read() error {
 
 // body reads what stands between paragraphs, up to the end tag of the element that it is in.
 func (d *odt) body(p *parser, out func(*block), list odtList, until string) error {
-	for {
-		t, err := p.next()
-		if err != nil || t == nil {
-			return err
-		}
-		switch t := t.(type) {
-		case xml.EndElement:
-			if t.Name.Local == until {
-				return nil
-			}
-		case xml.StartElement:
-			if err := d.element(p, t, out, &list); err != nil {
-				return err
-			}
-		}
-	}
+	return p.each(until, func(e xml.StartElement) error { return d.element(p, e, out, &list) })
 }
 
 func (d *odt) element(p *parser, e xml.StartElement, out func(*block), list *odtList) error {
@@ -230,9 +215,15 @@ func (d *odt) element(p *parser, e xml.StartElement, out func(*block), list *odt
 	case "text-box":
 		return d.body(p, out, odtList{}, "text-box")
 	default:
-		if d.skips(e) {
-			return p.skip()
-		}
+		return d.other(p, e)
+	}
+	return nil
+}
+
+// other leaves out an element that is left out, with all that is in it.
+func (d *odt) other(p *parser, e xml.StartElement) error {
+	if d.skips(e) {
+		return p.skip()
 	}
 	return nil
 }
@@ -365,9 +356,7 @@ func (d *odt) run(p *parser, e xml.StartElement, b *block, code bool) error {
 	case "text-box":
 		return d.body(p, func(n *block) { b.after = append(b.after, *n) }, odtList{}, "text-box")
 	default:
-		if d.skips(e) {
-			return p.skip()
-		}
+		return d.other(p, e)
 	}
 	return nil
 }
@@ -415,36 +404,23 @@ func collapse(s string) string {
 // table reads a table.
 func (d *odt) table(p *parser, out func(*block)) error {
 	b := block{kind: doc.Table}
-	for {
-		t, err := p.next()
-		if err != nil || t == nil {
-			return err
+	err := p.each("table", func(e xml.StartElement) error {
+		switch e.Name.Local {
+		case "table-row":
+			b.rows = append(b.rows, nil)
+			return d.a.hold(pieceCost)
+		case "table-cell", "covered-table-cell":
+			return d.cell(p, e, &b)
+		case "soft-page-break":
+			d.breakPage()
+			return nil
 		}
-		switch t := t.(type) {
-		case xml.EndElement:
-			if t.Name.Local == "table" {
-				out(&b)
-				return nil
-			}
-		case xml.StartElement:
-			switch t.Name.Local {
-			case "table-row":
-				b.rows = append(b.rows, nil)
-				err = d.a.hold(pieceCost)
-			case "table-cell", "covered-table-cell":
-				err = d.cell(p, t, &b)
-			case "soft-page-break":
-				d.breakPage()
-			default:
-				if d.skips(t) {
-					err = p.skip()
-				}
-			}
-			if err != nil {
-				return err
-			}
-		}
+		return d.other(p, e)
+	})
+	if err == nil {
+		out(&b)
 	}
+	return err
 }
 
 // cell reads a cell of a table. One that is covered by its neighbour is there, and empty.
