@@ -9,6 +9,6 @@ func newDev(assets Assets) *cobra.Command {
 		Long: `Give Workers projects on this machine the real env.AI and env.VECTORIZE: under
 "wrangler dev" and everything built like it, their calls are answered by nearside.`,
 	}
-	cmd.AddCommand(newDevInit(), newDevWorkerd(), newDevEnv(), newDevCheck(assets), newDevPackage())
+	cmd.AddCommand(newDevInit(assets), newDevWorkerd(), newDevEnv(), newDevCheck(assets), newDevPackage())
 	return cmd
 }

@@ -142,7 +142,7 @@ func (d *devCheck) check(ctx context.Context, f *workers.File) (*workers.Report,
 
 // models returns what the built-in catalogue knows: Cloudflare's models, whatever this machine has.
 func (d *devCheck) models() (func(id string) (workers.Model, bool), error) {
-	catalogue, err := llm.LoadFiles(llm.Source{Name: catalogueName + " (built in)", Bytes: d.assets.Models})
+	catalogue, err := builtInCatalogue(d.assets)
 	if err != nil {
 		return nil, err
 	}
@@ -156,6 +156,11 @@ func (d *devCheck) models() (func(id string) (workers.Model, bool), error) {
 			Paid: m.Paid, Deprecated: m.Deprecated, Successor: m.Successor,
 		}, true
 	}, nil
+}
+
+// builtInCatalogue is the catalogue of the program, whatever a user has of it.
+func builtInCatalogue(assets Assets) (*llm.Catalogue, error) {
+	return llm.LoadFiles(llm.Source{Name: catalogueName + " (built in)", Bytes: assets.Models})
 }
 
 // server returns the server that knows the project, and where it is there.

@@ -21,13 +21,14 @@ import (
 )
 
 // devIndex says how an index is to be made. Neither its dimensions nor its metric stand
-// in a project, so people say them.
+// in a configuration: the source tells, or people do.
 type devIndex struct {
 	preset   string // or else its shape
 	shape    devShape
 	metadata []devMetadata
-	exists   bool // it is there, and lacks metadata indexes only
-	vectors  int  // that are in it, if it exists
+	because  string // why it has this shape, if nobody said so
+	exists   bool   // it is there, and lacks metadata indexes only
+	vectors  int    // that are in it, if it exists
 }
 
 // devShape is what vectors of an index have in common.
@@ -77,7 +78,7 @@ func parseDevIndex(text string) (devIndex, error) {
 
 // planned returns how to make each index that the bindings name and the server does not
 // have, and what those that it has lack of what was said of them.
-func planned(cmd *cobra.Command, api *client.Client, b workers.Bindings, said map[string]string) (map[string]devIndex, error) {
+func planned(cmd *cobra.Command, api *client.Client, b workers.Bindings, said map[string]string, used func() (usedShape, error)) (map[string]devIndex, error) {
 	if len(b.Indexes) == 0 {
 		return nil, nil
 	}
@@ -102,13 +103,15 @@ func planned(cmd *cobra.Command, api *client.Client, b workers.Bindings, said ma
 		if exists && !ok {
 			continue
 		}
+		because := ""
 		if !ok {
 			var err error
-			if how, err = askDevIndex(cmd, binding.Name); err != nil {
+			if how, because, err = unsaid(cmd, binding.Name, used); err != nil {
 				return nil, err
 			}
 		}
 		x, err := parseDevIndex(how)
+		x.because = because
 		if err == nil && exists {
 			x, err = x.lacking(cmd, api, binding.Name, shape)
 		}
@@ -160,6 +163,19 @@ func (x devIndex) said() string {
 	return x.shape.String()
 }
 
+// unsaid finds out how to make an index of which nothing was said: from the source, or by asking.
+func unsaid(cmd *cobra.Command, name string, used func() (usedShape, error)) (how, because string, err error) {
+	u, err := used()
+	if err != nil {
+		return "", "", err
+	}
+	if u.model != "" {
+		return u.shape.String(), u.because(), nil
+	}
+	how, err = askDevIndex(cmd, name)
+	return how, "", err
+}
+
 // askDevIndex asks on a terminal how to make an index.
 func askDevIndex(cmd *cobra.Command, name string) (string, error) {
 	in, ok := cmd.InOrStdin().(*os.File)
@@ -199,6 +215,9 @@ func (x devIndex) tell(w io.Writer, name string) {
 		fmt.Fprintf(w, "made the index %s: %s", name, x.said())
 		for _, m := range x.metadata {
 			fmt.Fprintf(w, ", metadata index %s", m)
+		}
+		if x.because != "" {
+			fmt.Fprintf(w, ", %s; if it is to be another: nearside index delete %s, and init again with --index %s=…", x.because, name, name)
 		}
 		fmt.Fprintln(w)
 		return

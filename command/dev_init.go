@@ -20,6 +20,7 @@ import (
 
 // devInit is what `nearside dev init` was asked for.
 type devInit struct {
+	assets      Assets
 	server      *connection
 	config      string // the file; "" = found from the working directory
 	environment string
@@ -27,8 +28,8 @@ type devInit struct {
 	print, undo bool
 }
 
-func newDevInit() *cobra.Command {
-	d := &devInit{}
+func newDevInit(assets Assets) *cobra.Command {
+	d := &devInit{assets: assets}
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Add an environment to a Workers project, in which nearside answers",
@@ -42,8 +43,9 @@ shows the environment and writes nothing. What the plugin needs goes to the fold
 .nearside, which git ignores: it has the project's secret.
 
 Indexes that the project names and the server lacks are made. How long their vectors
-are stands in no configuration, so --index says it, or you are asked. An index that is
-there gets the metadata indexes that it lacks; it is refused if its vectors are others.
+are stands in no configuration, so --index says it, or the embedding model that the
+source names, or you are asked. An index that is there gets the metadata indexes that
+it lacks; it is refused if its vectors are others.
 
 Run it again when the project's bindings changed; without a change it changes nothing.
 --undo takes everything out again, but for the indexes.`,
@@ -122,7 +124,7 @@ func (d *devInit) add(cmd *cobra.Command, f *workers.File, folder devFolder, tex
 		return err
 	}
 	api := d.server.client()
-	plan, err := planned(cmd, api, bindings, d.indexes)
+	plan, err := planned(cmd, api, bindings, d.indexes, func() (usedShape, error) { return usedBy(f, d.assets) })
 	if err != nil {
 		return err
 	}

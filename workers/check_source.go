@@ -78,6 +78,19 @@ var (
 	onlyHere     = regexp.MustCompile("(?:127\\.0\\.0\\.1|localhost|\\[::1\\]):8810\\b|accounts/[^\"'\\s]+/nearside/")
 )
 
+// ModelsNamed returns the models that a source names, each with the places where it does.
+func ModelsNamed(sources []Source) map[string][]string {
+	named := map[string][]string{}
+	for _, s := range sources {
+		eachLine(s.Text, func(number int, line string) {
+			for _, m := range modelLiteral.FindAllStringSubmatch(line, -1) {
+				named[m[1]] = append(named[m[1]], place(s.Path, number))
+			}
+		})
+	}
+	return named
+}
+
 // comment begins a line that says nothing to a program.
 var comment = regexp.MustCompile(`^\s*(//|/?\*|#)`)
 
