@@ -111,6 +111,9 @@ func serve(ctx context.Context, f serveFlags, assets Assets, stdout, stderr io.W
 	f.house.memoryBytes, f.house.maxAge, f.house.perDay = int64(memory), f.server.Delay, neuron.Micro(f.neurons)*1_000_000
 	f.house.embedders, f.house.log = models.embedders, log
 	f.house.catalogue.base, f.house.catalogue.data = assets.Models, f.house.data
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // before anybody is told that there is a server: a signal too early would end it
+	defer signal.Stop(hangup)
 	h, err := openHouse(ctx, f.house)
 	if err != nil {
 		return err
@@ -144,23 +147,25 @@ func serve(ctx context.Context, f serveFlags, assets Assets, stdout, stderr io.W
 	defer beside.Wait()
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	beside.Go(func() { reloadOnHangup(running, h, log) })
+	beside.Go(func() { reloadOnHangup(running, hangup, h, log) })
 	if f.guide {
 		beside.Go(func() { greet(ctx, address, assets.Docs, started, stdout, log) })
 	}
 	return s.Run(ctx)
 }
 
-// reloadOnHangup reads the catalogue of models again on every SIGHUP, until ctx ends.
-func reloadOnHangup(ctx context.Context, h *house, log *slog.Logger) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+// reloadOnHangup reads the catalogue of models again on every SIGHUP, until ctx ends and
+// none is left that came before.
+func reloadOnHangup(ctx context.Context, hangup <-chan os.Signal, h *house, log *slog.Logger) {
 	for {
 		select {
-		case <-ctx.Done():
-			return
 		case <-hangup:
+		case <-ctx.Done():
+			select {
+			case <-hangup:
+			default:
+				return
+			}
 		}
 		if err := h.reload(); err != nil {
 			log.Error("the catalogue of models was not read again; the one from before goes on", "error", err)

@@ -71,10 +71,15 @@ func TestAProjectThatWasNotChangedHasEveryCall(t *testing.T) {
 		part("`wrangler dev` "+w.version, func(t *testing.T) []string {
 			address, stop := newProject(t, w, "edge", "wrangler.jsonc").wranglerDev()
 			calls := worked(t, bodyOf(t, address+"/calls"))
-			// The session outlives the server: not even the first call after a restart fails.
+			// The session outlives the server: not even the first call after a restart fails, but
+			// for that of Miniflare 4, which may send it on a connection that is gone.
 			server.stop()
 			server, _ = startForWorkers(whole, data, strings.TrimPrefix(api.URL, "http://"))
-			if got := bodyOf(t, address+"/query"); got != `{"count":0,"matches":[]}` {
+			got := bodyOf(t, address+"/query")
+			if w == miniflare4 && strings.Contains(got, "503") {
+				got = bodyOf(t, address+"/query")
+			}
+			if got != `{"count":0,"matches":[]}` {
 				t.Errorf("after a restart of nearside the Worker answers %q", got)
 			}
 			stop()
