@@ -16,21 +16,9 @@ import (
 func parseCSV(ctx context.Context, f File, o Options, yield func(*doc.Document) error) error {
 	t := &table{f: f, o: o, yield: yield, whole: tableWriter{format: doc.FormatCSV, yield: yield}}
 	w := newWindow(f, o)
-	for !w.done() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		text, err := w.next()
-		if err != nil {
-			return err
-		}
-		read, err := t.rows(text, w.eof, w.note)
-		if err != nil {
-			return err
-		}
-		if err := w.advance(text, read); err != nil {
-			return err
-		}
+	err := w.each(ctx, func(text *decoded) (int, error) { return t.rows(text, w.eof, w.note) })
+	if err != nil {
+		return err
 	}
 	if t.row == 0 {
 		return fault.New(fault.Invalid, "%s: it has no rows", f.Name)

@@ -65,15 +65,7 @@ func parseJSONLines(ctx context.Context, f File, o Options, yield func(*doc.Docu
 	w := newWindow(f, o)
 	r := objectReader{format: doc.FormatJSONLines, o: o}
 	var bad lineErrors
-	for !w.done() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		text, err := w.next()
-		if err != nil {
-			return err
-		}
-		at := 0
+	err := w.each(ctx, func(text *decoded) (at int, err error) {
 		for at < len(text.text) {
 			end := lineEnd(text.text, at, len(text.text))
 			if text.text[end-1] != '\n' && !w.eof {
@@ -83,14 +75,15 @@ func parseJSONLines(ctx context.Context, f File, o Options, yield func(*doc.Docu
 			bad.add(err)
 			if d != nil {
 				if err := yield(d); err != nil {
-					return err
+					return at, err
 				}
 			}
 			at = end
 		}
-		if err := w.advance(text, at); err != nil {
-			return err
-		}
+		return at, nil
+	})
+	if err != nil {
+		return err
 	}
 	return bad.err(f)
 }

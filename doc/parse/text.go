@@ -16,24 +16,15 @@ func parseText(ctx context.Context, f File, o Options, yield func(*doc.Document)
 	w := newWindow(f, o)
 	var b doc.Builder
 	var levels underlines
-	for part := 0; !w.done(); {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		text, err := w.next()
-		if err != nil {
-			return err
-		}
+	part := 0
+	return w.each(ctx, func(text *decoded) (int, error) {
 		read := len(text.text)
 		if !w.eof {
 			read = border(text.text)
 		}
 		addParagraphs(&b, text, read, &levels)
-		if err := w.advance(text, read); err != nil {
-			return err
-		}
 		if b.Blocks() == 0 {
-			continue
+			return read, nil
 		}
 		if w.note != "" {
 			b.Note(w.note)
@@ -41,11 +32,8 @@ func parseText(ctx context.Context, f File, o Options, yield func(*doc.Document)
 		d := b.Document(doc.FormatText)
 		d.Part = part
 		part++
-		if err := yield(d); err != nil {
-			return err
-		}
-	}
-	return nil
+		return read, yield(d)
+	})
 }
 
 // border returns where a stretch of text is best cut: behind its last paragraph, line, sentence, word or character.

@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"context"
 	"io"
 	"slices"
 	"strings"
@@ -30,6 +31,28 @@ type window struct {
 
 func newWindow(f File, o Options) *window {
 	return &window{f: f, o: o, line: 1, size: stretchBytes}
+}
+
+// each hands out the text of the file, a stretch at a time. read returns how many of its bytes it has read; what it
+// has not, the next stretch begins with. A file that has no more is at eof.
+func (w *window) each(ctx context.Context, read func(text *decoded) (int, error)) error {
+	for !w.done() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		text, err := w.next()
+		if err != nil {
+			return err
+		}
+		n, err := read(text)
+		if err != nil {
+			return err
+		}
+		if err := w.advance(text, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // next returns the text from where the last one was left. It is the last if eof is set.

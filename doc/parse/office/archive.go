@@ -183,8 +183,8 @@ func (p *parser) next() (xml.Token, error) {
 	return t, nil
 }
 
-// each hands out the elements that begin before the end tag of a name, or before the end. What on does
-// not read of an element, is handed out too.
+// each hands out the elements that begin before the end tag of a name, or before the member's end, which alone
+// is meant by "". What on does not read of an element is handed out too.
 func (p *parser) each(until string, on func(e xml.StartElement) error) error {
 	for {
 		t, err := p.next()

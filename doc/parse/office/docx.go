@@ -374,24 +374,14 @@ func (d *docx) readNotes(name, kind string) error {
 	if err != nil {
 		return err
 	}
-	for {
-		t, err := p.next()
-		if err != nil || t == nil {
-			return err
-		}
-		e, ok := t.(xml.StartElement)
-		if !ok || e.Name.Local != kind {
-			continue
+	return p.each("", func(e xml.StartElement) error {
+		if e.Name.Local != kind {
+			return nil
 		}
 		if k := attr(e, "type"); k != "" && k != "normal" { // lines between the text and its notes
-			if err := p.skip(); err != nil {
-				return err
-			}
-			continue
+			return p.skip()
 		}
 		key := kind + attr(e, "id")
-		if err := d.body(p, func(b *block) { d.notes[key] = append(d.notes[key], *b) }, kind); err != nil {
-			return err
-		}
-	}
+		return d.body(p, func(b *block) { d.notes[key] = append(d.notes[key], *b) }, kind)
+	})
 }

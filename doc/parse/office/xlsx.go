@@ -119,15 +119,7 @@ func (x *xlsx) workbook(main string) ([]sheet, error) {
 		return nil, err
 	}
 	var sheets []sheet
-	for {
-		t, err := p.next()
-		if err != nil || t == nil {
-			return sheets, err
-		}
-		e, ok := t.(xml.StartElement)
-		if !ok {
-			continue
-		}
+	err = p.each("", func(e xml.StartElement) error {
 		switch e.Name.Local {
 		case "workbookPr":
 			since := attr(e, "date1904")
@@ -140,7 +132,9 @@ func (x *xlsx) workbook(main string) ([]sheet, error) {
 				}
 			}
 		}
-	}
+		return nil
+	})
+	return sheets, err
 }
 
 func (x *xlsx) readStrings() error {
@@ -148,13 +142,9 @@ func (x *xlsx) readStrings() error {
 	if err != nil {
 		return err
 	}
-	for {
-		t, err := p.next()
-		if err != nil || t == nil {
-			return err
-		}
-		if e, ok := t.(xml.StartElement); !ok || e.Name.Local != "si" {
-			continue
+	return p.each("", func(e xml.StartElement) error {
+		if e.Name.Local != "si" {
+			return nil
 		}
 		spans, err := x.richText(p, "si")
 		if err != nil {
@@ -175,7 +165,8 @@ func (x *xlsx) readStrings() error {
 			return err
 		}
 		x.strings = append(x.strings, s)
-	}
+		return nil
+	})
 }
 
 // richText reads the text in an element up to its end, without hints of pronunciation.
@@ -237,14 +228,9 @@ func (x *xlsx) read(s sheet, yield func(*Row) error) error {
 		return err
 	}
 	number := 0
-	for {
-		t, err := p.next()
-		if err != nil || t == nil {
-			return err
-		}
-		e, ok := t.(xml.StartElement)
-		if !ok || e.Name.Local != "row" {
-			continue
+	return p.each("", func(e xml.StartElement) error {
+		if e.Name.Local != "row" {
+			return nil
 		}
 		number++
 		if n, err := strconv.Atoi(attr(e, "r")); err == nil && n > 0 {
@@ -258,46 +244,32 @@ func (x *xlsx) read(s sheet, yield func(*Row) error) error {
 		row.Blank = x.blank
 		merged.fill(row)
 		if len(row.Cells) == 0 {
-			continue
+			return nil
 		}
-		if err := yield(row); err != nil {
-			return err
-		}
-	}
+		return yield(row)
+	})
 }
 
 // cells reads the cells of a row that have a value.
 func (x *xlsx) cells(p *parser) ([]Value, error) {
 	var out []Value
 	column := -1
-	for {
-		t, err := p.next()
-		if err != nil || t == nil {
-			return out, err
+	err := p.each("row", func(e xml.StartElement) error {
+		if e.Name.Local != "c" {
+			return nil
 		}
-		switch t := t.(type) {
-		case xml.EndElement:
-			if t.Name.Local == "row" {
-				return out, nil
-			}
-		case xml.StartElement:
-			if t.Name.Local != "c" {
-				continue
-			}
-			column++
-			if c := columnOf(attr(t, "r")); c >= 0 {
-				column = c
-			}
-			v, err := x.cell(p, attr(t, "t"), attr(t, "s"))
-			if err != nil {
-				return nil, err
-			}
-			if v != nil && column < maxColumn && len(out) < maxColumn {
-				v.Column = column
-				out = append(out, *v)
-			}
+		column++
+		if c := columnOf(attr(e, "r")); c >= 0 {
+			column = c
 		}
-	}
+		v, err := x.cell(p, attr(e, "t"), attr(e, "s"))
+		if err == nil && v != nil && column < maxColumn && len(out) < maxColumn {
+			v.Column = column
+			out = append(out, *v)
+		}
+		return err
+	})
+	return out, err
 }
 
 // columnOf is the column of a reference such as BC17, from 0; -1 = it is none.
@@ -317,37 +289,26 @@ func columnOf(r string) int {
 func (x *xlsx) cell(p *parser, kind, style string) (*Value, error) {
 	var spans []span
 	formula := false
-	for {
-		t, err := p.next()
-		if err != nil || t == nil {
-			return nil, err
+	err := p.each("c", func(e xml.StartElement) (err error) {
+		switch e.Name.Local {
+		case "is":
+			spans, err = x.richText(p, "is")
+			return err
+		case "v":
+			spans, err = x.plain(p)
+			return err
+		case "f":
+			formula = true
 		}
-		switch t := t.(type) {
-		case xml.StartElement:
-			switch t.Name.Local {
-			case "f":
-				formula = true
-				err = p.skip()
-			case "is":
-				spans, err = x.richText(p, "is")
-			case "v":
-				spans, err = x.plain(p)
-			default:
-				err = p.skip()
-			}
-			if err != nil {
-				return nil, err
-			}
-		case xml.EndElement:
-			if t.Name.Local != "c" {
-				continue
-			}
-			if formula && len(spans) == 0 {
-				x.blank++
-			}
-			return x.value(p.name, kind, style, spans), nil
-		}
+		return p.skip()
+	})
+	if err != nil {
+		return nil, err
 	}
+	if formula && len(spans) == 0 {
+		x.blank++
+	}
+	return x.value(p.name, kind, style, spans), nil
 }
 
 func (x *xlsx) plain(p *parser) ([]span, error) {

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -72,15 +73,7 @@ func bestGutter(words []word) (gutter, bool) {
 	}
 	half := gutterWidth * size / 2
 	sorted := slices.Clone(words)
-	slices.SortFunc(sorted, func(a, b word) int {
-		switch {
-		case a.base > b.base:
-			return -1
-		case a.base < b.base:
-			return 1
-		}
-		return a.order - b.order
-	})
+	slices.SortFunc(sorted, func(a, b word) int { return cmp.Or(downwards(a.base, b.base), a.order-b.order) })
 	var best gutter
 	if !(size > 0) || (right-left)/size > 1000 {
 		return best, false

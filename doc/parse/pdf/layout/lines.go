@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -69,18 +70,13 @@ func turnsOf(words []word) []int {
 	return turns
 }
 
+// downwards compares the base lines of what is to be sorted from the top of a page down.
+func downwards(a, b float64) int { return cmp.Compare(b, a) }
+
 // groupLines puts words that stand beside each other into lines, from the top down.
 func groupLines(words []word) [][]word {
 	sorted := slices.Clone(words)
-	slices.SortStableFunc(sorted, func(a, b word) int {
-		switch {
-		case a.base > b.base:
-			return -1
-		case a.base < b.base:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(sorted, func(a, b word) int { return downwards(a.base, b.base) })
 	var lines []lineGroup
 	for _, w := range sorted {
 		i := len(lines) - 1
@@ -93,15 +89,7 @@ func groupLines(words []word) [][]word {
 		}
 		lines[i].add(w)
 	}
-	slices.SortStableFunc(lines, func(a, b lineGroup) int {
-		switch {
-		case a.base > b.base:
-			return -1
-		case a.base < b.base:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(lines, func(a, b lineGroup) int { return downwards(a.base, b.base) })
 	out := make([][]word, len(lines))
 	for i, l := range lines {
 		slices.SortStableFunc(l.words, byLeft)
