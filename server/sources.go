@@ -139,6 +139,12 @@ func (s *Server) sourceOf(c *call) (manifest.Index, int64, error) {
 	return ix, number, err
 }
 
+// claimOf is the claim to the source that a path names, as the call shows it.
+func (s *Server) claimOf(c *call, secret string) (manifest.Claim, error) {
+	ix, number, err := s.sourceOf(c)
+	return manifest.Claim{Index: ix, Source: number, Secret: secret}, err
+}
+
 // listItems answers GET …/sources/{source}/items: a page of them, by path.
 func listItems(s *Server, c *call) error {
 	ix, number, err := s.sourceOf(c)
@@ -175,7 +181,7 @@ func changeItems(s *Server, c *call) error {
 	if err := c.bindExactly(&change); err != nil {
 		return err
 	}
-	ix, number, err := s.sourceOf(c)
+	claim, err := s.claimOf(c, change.Claim)
 	if err != nil {
 		return err
 	}
@@ -183,7 +189,6 @@ func changeItems(s *Server, c *call) error {
 	for i, o := range change.Items {
 		items[i] = o.item()
 	}
-	claim := manifest.Claim{Index: ix, Source: number, Secret: change.Claim}
 	if err := s.parts.Sources.Put(c, &claim, items, change.Remove); err != nil {
 		return err
 	}
@@ -198,11 +203,10 @@ func renewClaim(s *Server, c *call) error {
 	if err := c.bindExactly(&shown); err != nil {
 		return err
 	}
-	ix, number, err := s.sourceOf(c)
+	claim, err := s.claimOf(c, shown.Claim)
 	if err != nil {
 		return err
 	}
-	claim := manifest.Claim{Index: ix, Source: number, Secret: shown.Claim}
 	if err := s.parts.Sources.Renew(c, &claim); err != nil {
 		return err
 	}
@@ -218,11 +222,10 @@ func releaseClaim(s *Server, c *call) error {
 	if err := c.bindExactly(&shown); err != nil {
 		return err
 	}
-	ix, number, err := s.sourceOf(c)
+	claim, err := s.claimOf(c, shown.Claim)
 	if err != nil {
 		return err
 	}
-	claim := manifest.Claim{Index: ix, Source: number, Secret: shown.Claim}
 	if err := s.parts.Sources.Release(c, claim, shown.Complete); err != nil {
 		return err
 	}

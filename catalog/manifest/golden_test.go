@@ -2,14 +2,11 @@ package manifest_test
 
 import (
 	"flag"
-	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
 
 	"nearside/catalog/manifest"
-	"nearside/disk"
 	"nearside/disk/disktest"
 )
 
@@ -62,31 +59,5 @@ func TestTheGoldenSourcesAreReadAsTheyWereWritten(t *testing.T) {
 }
 
 func TestAnExaminationFindsSourcesThatAreGoneOrDamaged(t *testing.T) {
-	dir := disktest.OpenDir(t, t.TempDir(), disk.Options{})
-	if found, err := manifest.Check(t.Context(), dir); len(found) != 0 || err != nil {
-		t.Errorf("of a directory without sources: %v, %v", found, err)
-	}
-	path := unpackGolden(t)
-	file := filepath.Join(path, "manifests.db")
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir = disktest.OpenDir(t, path, disk.Options{})
-	for _, c := range []struct {
-		name   string
-		damage func() error
-		found  int
-	}{
-		{"sound", func() error { return nil }, 0},
-		{"damaged", func() error { content[len(content)/2] ^= 1; return os.WriteFile(file, content, 0o600) }, 1},
-		{"gone", func() error { return os.Remove(file) }, 1},
-	} {
-		if err := c.damage(); err != nil {
-			t.Fatal(err)
-		}
-		if found, err := manifest.Check(t.Context(), dir); len(found) != c.found || err != nil {
-			t.Errorf("%s: %v, %v", c.name, found, err)
-		}
-	}
+	disktest.Examine(t, unpackGolden(t), "manifests.db", manifest.Check)
 }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"nearside/disk"
 	"nearside/disk/disktest"
 	"nearside/fault"
 	"nearside/llm/batch"
@@ -70,31 +67,6 @@ func TestTheGoldenBatchesAreReadAsTheyWereWritten(t *testing.T) {
 }
 
 func TestAnExaminationFindsBatchesThatAreGoneOrDamagedAndMissesNone(t *testing.T) {
-	dir := disktest.OpenDir(t, t.TempDir(), disk.Options{})
-	if found, err := batch.Check(t.Context(), dir); len(found) != 0 || err != nil {
-		t.Errorf("of a directory without batches: %v, %v", found, err)
-	}
 	path, _ := unpackGolden(t)
-	file := filepath.Join(path, "batches.db")
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir = disktest.OpenDir(t, path, disk.Options{})
-	for _, c := range []struct {
-		name   string
-		damage func() error
-		found  int
-	}{
-		{"sound", func() error { return nil }, 0},
-		{"damaged", func() error { content[len(content)/2] ^= 1; return os.WriteFile(file, content, 0o600) }, 1},
-		{"gone", func() error { return os.Remove(file) }, 1},
-	} {
-		if err := c.damage(); err != nil {
-			t.Fatal(err)
-		}
-		if found, err := batch.Check(t.Context(), dir); len(found) != c.found || err != nil {
-			t.Errorf("%s: %v, %v", c.name, found, err)
-		}
-	}
+	disktest.Examine(t, path, "batches.db", batch.Check)
 }
