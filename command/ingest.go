@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nearside/ingest"
+	"nearside/ingest/rows"
 )
 
 func newIngest() *cobra.Command {
@@ -25,7 +25,7 @@ others are loaded, and the exit code is 3.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	server := connectFlags(cmd)
-	var o ingest.Options
+	var o rows.Options
 	cmd.Flags().StringVar(&o.Index, "index", "", "name of the index (required)")
 	cmd.Flags().IntVar(&o.BatchLines, "batch", 0, "records sent at a time (default 100 texts or 1000 vectors)")
 	cmd.Flags().IntVar(&o.Concurrency, "concurrency", 2, "batches under way at once")
@@ -37,11 +37,11 @@ others are loaded, and the exit code is 3.`,
 		bar := newProgress(stderr, "loading", true)
 		o.Client = server.client()
 		o.Progress = bar.set
-		o.Refused = func(at ingest.Position, err error) { fmt.Fprintf(stderr, "%s: %v\n", at, err) }
+		o.Refused = func(at rows.Position, err error) { fmt.Fprintf(stderr, "%s: %v\n", at, err) }
 		o.Shortened = func(id string, dropped int) {
 			fmt.Fprintf(stderr, "warning: %q is longer than the model reads; its last %d tokens were not embedded\n", id, dropped)
 		}
-		report, err := ingest.Load(cmd.Context(), o, paths)
+		report, err := rows.Load(cmd.Context(), o, paths)
 		bar.finish()
 		if err != nil {
 			return fmt.Errorf("%d records were loaded, then: %w", report.Loaded, err)

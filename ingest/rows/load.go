@@ -1,4 +1,4 @@
-// Package ingest is the bulk loader: files in, records in an index out.
+// Package rows loads records that are made already, texts and vectors, into an index.
 //
 // It is a client of the public API and nothing more. Load reads files of JSON
 // lines, plain or gzipped, in which each line is a text
@@ -12,7 +12,7 @@
 // records are upserted by id. Vectors travel in the binary form of package bulk
 // where the server takes it. A failure that is not about a record (no server,
 // no such index, a wrong key) ends the load.
-package ingest
+package rows
 
 import (
 	"bytes"

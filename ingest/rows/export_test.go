@@ -1,4 +1,4 @@
-package ingest
+package rows
 
 // AsRow is asRow for the tests.
 var AsRow = asRow

@@ -1,4 +1,4 @@
-package ingest_test
+package rows_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"nearside/bulk"
-	"nearside/ingest"
+	"nearside/ingest/rows"
 )
 
 // vectorLines are lines of the plain shape.
@@ -24,8 +24,8 @@ func TestVectorsTravelInTheBinaryFormWhereTheServerTakesIt(t *testing.T) {
 		s, api := serve(t)
 		s.old = old
 		var refused []string
-		o := ingest.Options{Client: api, Index: "n", BatchLines: 3, Concurrency: 1, Refused: func(at ingest.Position, err error) { refused = append(refused, fmt.Sprintf("%d: %v", at.Line, err)) }}
-		report, err := ingest.Load(t.Context(), o, []string{write(t, "v.jsonl", vectorLines("a", "bad1", "b", "c", "d")...)})
+		o := rows.Options{Client: api, Index: "n", BatchLines: 3, Concurrency: 1, Refused: func(at rows.Position, err error) { refused = append(refused, fmt.Sprintf("%d: %v", at.Line, err)) }}
+		report, err := rows.Load(t.Context(), o, []string{write(t, "v.jsonl", vectorLines("a", "bad1", "b", "c", "d")...)})
 		if err != nil || report.Loaded != 4 || report.Refused != 1 || !slices.Equal(refused, []string{"2: bad record bad1 (code 1)"}) {
 			t.Errorf("old server %t: report %+v, refused %q, %v", old, report, refused, err)
 		}
@@ -43,7 +43,7 @@ func TestLinesThatAreNotPlainGoAsTheyAre(t *testing.T) {
 		`{"id":"b","values":[1,2],"more":true}`, `{"id":"b","values":[1,null]}`, `{"id":"b","values":[]}`, `{"id":"b","values":"12"}`, `{"id":"b"}`, `{"values":[1,2],"id":""}`, `{"id":"b","values":[1,2],"metadata":[1]}`,
 	} {
 		s, api := serve(t)
-		report, err := ingest.Load(t.Context(), ingest.Options{Client: api, Index: "n"}, []string{write(t, "v.jsonl", good, odd)})
+		report, err := rows.Load(t.Context(), rows.Options{Client: api, Index: "n"}, []string{write(t, "v.jsonl", good, odd)})
 		if err != nil || report.Loaded != 2 || !s.types["application/x-ndjson"] || s.types[bulk.ContentType] {
 			t.Errorf("%s: report %+v, sent as %v, %v", odd, report, s.types, err)
 		}
@@ -55,7 +55,7 @@ func TestARowSaysWhatItsLineSays(t *testing.T) {
 		`{"id":"a","values":[1,-2.5e3]}`: {ID: "a", Values: []float32{1, -2500}},
 		` { "namespace" : "eu" , "metadata" : { "a" : "}\"{" , "b":{"c":[{}]} } , "values" : [ 1 , 2 ] , "id" : "ü" } `: {ID: "ü", Namespace: "eu", Values: []float32{1, 2}, Metadata: []byte(`{ "a" : "}\"{" , "b":{"c":[{}]} }`)},
 	} {
-		row, ok := ingest.AsRow([]byte(line))
+		row, ok := rows.AsRow([]byte(line))
 		if !ok || row.ID != want.ID || row.Namespace != want.Namespace || !slices.Equal(row.Values, want.Values) || !bytes.Equal(row.Metadata, want.Metadata) {
 			t.Errorf("%s: %+v, %t", line, row, ok)
 		}
@@ -65,7 +65,7 @@ func TestARowSaysWhatItsLineSays(t *testing.T) {
 		"{\"id\":\"a\xff\",\"values\":[1]}", "{\"id\":\"a\tb\",\"values\":[1]}", `{"id":"a","values":[1],"metadata":{"a":}}`, `{"id":"a","values":[1],"metadata":{"a":1}`, `{"id":"a","values":[1],"metadata":{"a":"\`, `{"id":"a","values":1]}`, "{\"id\":\"a\",\"values\":[1]}\x00",
 		`{"id":"a","values":`, `{"values":`, `{"id":"`,
 	} {
-		if row, ok := ingest.AsRow([]byte(line)); ok {
+		if row, ok := rows.AsRow([]byte(line)); ok {
 			t.Errorf("%q is read as %+v", line, row)
 		}
 	}

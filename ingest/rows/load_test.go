@@ -1,4 +1,4 @@
-package ingest_test
+package rows_test
 
 import (
 	"bufio"
@@ -21,7 +21,7 @@ import (
 	"nearside/bulk"
 	"nearside/client"
 	"nearside/fault"
-	"nearside/ingest"
+	"nearside/ingest/rows"
 )
 
 // refusing is a server that stores records by id and refuses, whole, every batch
@@ -140,7 +140,7 @@ func TestBadRecordsAreNamedAndTheOthersLoadedOnce(t *testing.T) {
 	path := write(t, "texts.jsonl", append(lines, texts("e")...)...)
 	var refused []string
 	var mu sync.Mutex
-	report, err := ingest.Load(t.Context(), ingest.Options{Client: api, Index: "notes", BatchLines: 4, Refused: func(at ingest.Position, err error) {
+	report, err := rows.Load(t.Context(), rows.Options{Client: api, Index: "notes", BatchLines: 4, Refused: func(at rows.Position, err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		refused = append(refused, fmt.Sprintf("%d: %v", at.Line, err))
@@ -181,8 +181,8 @@ func TestVectorsAndGzipAreRecognized(t *testing.T) {
 		t.Fatal(err)
 	}
 	var last, total int64
-	o := ingest.Options{Client: api, Index: "a b", Progress: func(read, all int64) { last, total = read, all }}
-	if _, err := ingest.Load(t.Context(), o, []string{path}); err != nil {
+	o := rows.Options{Client: api, Index: "a b", Progress: func(read, all int64) { last, total = read, all }}
+	if _, err := rows.Load(t.Context(), o, []string{path}); err != nil {
 		t.Fatal(err)
 	}
 	if s.stored["v"] != 1 || !s.paths["/client/v4/accounts/local/vectorize/v2/indexes/a b/upsert"] {
@@ -206,8 +206,8 @@ func TestAFileThatIsCutOffIsNamedAndItsHalfLineIsNoRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := write(t, "cut.jsonl.gz", packed.String())
-	o := ingest.Options{Client: api, Index: "notes", Refused: func(at ingest.Position, err error) { t.Errorf("%s: %v", at, err) }}
-	if _, err := ingest.Load(t.Context(), o, []string{path}); err == nil || !strings.Contains(err.Error(), path+" to its end") {
+	o := rows.Options{Client: api, Index: "notes", Refused: func(at rows.Position, err error) { t.Errorf("%s: %v", at, err) }}
+	if _, err := rows.Load(t.Context(), o, []string{path}); err == nil || !strings.Contains(err.Error(), path+" to its end") {
 		t.Errorf("a gzip file that is cut off: %v", err)
 	}
 }
@@ -215,7 +215,7 @@ func TestAFileThatIsCutOffIsNamedAndItsHalfLineIsNoRecord(t *testing.T) {
 func TestAByteOrderMarkIsNoPartOfTheFirstRecord(t *testing.T) {
 	s, api := serve(t)
 	path := write(t, "windows.jsonl", "\ufeff"+texts("a")[0]+"\r", texts("b")[0]+"\r")
-	if _, err := ingest.Load(t.Context(), ingest.Options{Client: api, Index: "notes"}, []string{path}); err != nil || s.stored["a"] != 1 || s.stored["b"] != 1 {
+	if _, err := rows.Load(t.Context(), rows.Options{Client: api, Index: "notes"}, []string{path}); err != nil || s.stored["a"] != 1 || s.stored["b"] != 1 {
 		t.Errorf("stored %v: %v", s.stored, err)
 	}
 }
@@ -223,7 +223,7 @@ func TestAByteOrderMarkIsNoPartOfTheFirstRecord(t *testing.T) {
 func TestABusyServerIsWaitedFor(t *testing.T) {
 	s, api := serve(t)
 	s.busy = 2
-	report, err := ingest.Load(t.Context(), ingest.Options{Client: api, Index: "n"}, []string{write(t, "a.jsonl", texts("a")...)})
+	report, err := rows.Load(t.Context(), rows.Options{Client: api, Index: "n"}, []string{write(t, "a.jsonl", texts("a")...)})
 	if err != nil || report.Loaded != 1 || report.Shortened != 1 {
 		t.Errorf("report %+v, error %v", report, err)
 	}
@@ -232,7 +232,7 @@ func TestABusyServerIsWaitedFor(t *testing.T) {
 func TestTroubleThatIsNotARecordsEndsTheLoad(t *testing.T) {
 	s, api := serve(t)
 	s.broken = true
-	_, err := ingest.Load(t.Context(), ingest.Options{Client: api, Index: "n"}, []string{write(t, "a.jsonl", texts("a")...)})
+	_, err := rows.Load(t.Context(), rows.Options{Client: api, Index: "n"}, []string{write(t, "a.jsonl", texts("a")...)})
 	if fault.KindOf(err) != fault.Internal || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("a broken server: %v", err)
 	}
@@ -240,19 +240,19 @@ func TestTroubleThatIsNotARecordsEndsTheLoad(t *testing.T) {
 	for i := range 5000 {
 		many = append(many, texts(fmt.Sprint("r", i))...)
 	}
-	_, err = ingest.Load(t.Context(), ingest.Options{Client: api, Index: "n", BatchLines: 1}, []string{write(t, "many.jsonl", many...)})
+	_, err = rows.Load(t.Context(), rows.Options{Client: api, Index: "n", BatchLines: 1}, []string{write(t, "many.jsonl", many...)})
 	if err == nil || errors.Is(err, context.Canceled) {
 		t.Errorf("a broken server, with more to read: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := ingest.Load(ctx, ingest.Options{Client: api, Index: "n"}, []string{write(t, "a.jsonl", texts("a")...)}); err == nil {
+	if _, err := rows.Load(ctx, rows.Options{Client: api, Index: "n"}, []string{write(t, "a.jsonl", texts("a")...)}); err == nil {
 		t.Error("an interrupted load reports success")
 	}
 	for name, content := range map[string]string{"neither.jsonl": `{"id":"a"}`, "words.jsonl": "hello", "notzip.jsonl.gz": "hello"} {
 		path := write(t, name, content)
 		s.broken = false
-		if _, err := ingest.Load(t.Context(), ingest.Options{Client: api, Index: "n"}, []string{path}); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := rows.Load(t.Context(), rows.Options{Client: api, Index: "n"}, []string{path}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: the error does not name the file: %v", name, err)
 		}
 	}
