@@ -24,7 +24,7 @@ var aiBinding = []Route{
 	{Method: "POST", Path: "/ai-gateway/universal/run/{gateway}", Handle: callUniversal, Scope: read, Family: workersAI, BodyLimit: maxModelInput, Reaches: true},
 	{Method: "GET", Path: "/ai-gateway/gateways/{gateway}/url/{provider}", Handle: boundGatewayURL, Scope: read, Family: platformAPI},
 	{Method: "GET", Path: "/ai-gateway/gateways/{gateway}/logs/{log}", Handle: showGatewayLog, Scope: read, Family: platformAPI},
-	{Method: "PATCH", Path: "/ai-gateway/gateways/{gateway}/logs/{log}", Handle: patchGatewayLog, Scope: read, Family: platformAPI, BodyLimit: maxSmall},
+	{Method: "PATCH", Path: "/ai-gateway/gateways/{gateway}/logs/{log}", Handle: patchGatewayLog, Scope: write, Family: platformAPI, BodyLimit: maxSmall},
 
 	{Method: "POST", Path: "/to-everything/markdown/transformer", Handle: toMarkdownBound, Scope: read, Family: workersAI, BodyLimit: maxMediaInput, Reaches: true},
 	{Method: "GET", Path: "/to-everything/markdown/supported", Handle: supportedTypes, Scope: read, Family: workersAI},

@@ -261,6 +261,11 @@ func TestAProgramCallsBindingsByItsKey(t *testing.T) {
 			t.Errorf("a key that reads docs, at %s of %s: %d %s", path, resource, got.status, got.body)
 		}
 	}
+	patch := h.do("PATCH", "/ai-gateway/gateways/mine/logs/1", strings.NewReader(`{"score":1}`),
+		"Content-Type: application/json", headerBindingType+": ai", headerBindingAccount+": local", "Authorization: Bearer "+reader)
+	if patch.status != 403 {
+		t.Errorf("a key that only reads changes a gateway's log: %d %s", patch.status, patch.body)
+	}
 }
 
 func TestADeletedProjectIsRefused(t *testing.T) {

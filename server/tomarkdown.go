@@ -24,8 +24,9 @@ import (
 
 // Limits of one conversion. Cloudflare documents none.
 const (
-	maxConverted   = 100  // files
-	maxConvertName = 1024 // bytes of a file's name
+	maxConverted     = 100      // files
+	maxConvertName   = 1024     // bytes of a file's name
+	maxConvertedText = 64 << 20 // bytes that come of all files: they are held until the reply
 )
 
 // pictureModel is what describes pictures; if it is not here, one that can read them stands in.
@@ -163,6 +164,16 @@ func (c *call) convertForm() (files []toConvert, options conversionOptions, err 
 	}
 }
 
+// conversion is a call whose files are converted.
+type conversion struct {
+	*call
+	id      string
+	options conversionOptions
+	room    int  // bytes of text that may yet come
+	blind   bool // it was said that no model here looks at pictures
+	cost    neuron.Micro
+}
+
 // replyConverted converts files, one after the other, and answers with what came of each.
 func (c *call) replyConverted(id string, files []toConvert, options conversionOptions) error {
 	if err := options.check(); err != nil {
@@ -171,19 +182,22 @@ func (c *call) replyConverted(id string, files []toConvert, options conversionOp
 	if len(files) == 0 || len(files) > maxConverted {
 		return inferenceError(badInput("there are %d files; send 1 to %d", len(files), maxConverted), id)
 	}
-	results, cost := make([]convertedObject, len(files)), neuron.Micro(0)
 	for i, f := range files {
 		if len(f.name) > maxConvertName {
 			return inferenceError(badInput("the name of file %d has %d bytes; %d are the most", i+1, len(f.name), maxConvertName), id)
 		}
-		text, paid, err := c.converted(id, f, options)
-		cost += paid
+	}
+	work := conversion{call: c, id: id, options: options, room: maxConvertedText}
+	results := make([]convertedObject, len(files))
+	for i, f := range files {
+		text, err := work.convert(f)
 		if c.Err() != nil {
 			return context.Cause(c)
 		}
+		work.room -= len(text)
 		results[i] = newConvertedObject(f, options.Output.Format, text, err)
 	}
-	c.paid(cost)
+	c.paid(work.cost)
 	return c.reply(results)
 }
 
@@ -209,43 +223,51 @@ func reasonFor(err error) string {
 	return "it cannot be read; the server's log says more"
 }
 
-// converted is what becomes of a file, and what that cost.
-func (c *call) converted(id string, f toConvert, o conversionOptions) (string, neuron.Micro, error) {
+// convert returns what a file says.
+func (c *conversion) convert(f toConvert) (string, error) {
 	if line, ok := convert.PictureOf(f.content); ok {
-		return c.described(id, f, line, o)
+		return c.describe(f, line)
+	}
+	if c.room <= 0 {
+		return "", fault.New(fault.TooLarge, "%s: the files before it have %d bytes of text, the most of one call; send it in another", f.name, maxConvertedText)
 	}
 	file := parse.File{Name: f.name, MediaType: f.kind, Body: bytes.NewReader(f.content), At: bytes.NewReader(f.content), Size: int64(len(f.content))}
+	o := c.options
 	text, err := convert.File(c, file, convert.Options{
 		Format: o.Output.Format, Hostname: o.HTML.Hostname, Selector: o.HTML.Selector, NoMetadata: o.PDF.Metadata != nil && !*o.PDF.Metadata,
+		MaxText: c.room,
 	})
 	if f := fault.As(err); err != nil && (f == nil || f.Kind == fault.Internal) {
-		c.server.log.Warn("a file was not converted", "request", c.id, "error", err)
+		c.server.log.Warn("a file was not converted", "request", c.call.id, "error", err)
 	}
-	return text, 0, err
+	return text, err
 }
 
-// described is what a model says of a picture. If none here can look at it, it is what the file says of itself.
-func (c *call) described(id string, f toConvert, line string, o conversionOptions) (string, neuron.Micro, error) {
+// describe returns what a model says of a picture. If none here can look at it, it is what the file says of itself.
+func (c *conversion) describe(f toConvert, line string) (string, error) {
 	picture, err := llm.PictureFile("/files", f.content)
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
 	question := "Describe the picture in a few sentences. If there is text in it, write it down."
-	if o.Image.Language != "" {
-		question += " Answer in the language " + o.Image.Language + "."
+	if language := c.options.Image.Language; language != "" {
+		question += " Answer in the language " + language + "."
 	}
 	q, err := llm.Describing(picture, question)
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
-	words, made, err := c.server.parts.Models.Look(c, llm.Call{Payer: c.payer(), ID: id, Model: pictureModel}, q)
+	words, made, err := c.server.parts.Models.Look(c, llm.Call{Payer: c.payer(), ID: c.id, Model: pictureModel}, q)
+	c.cost += made.Neurons
 	if f := fault.As(err); f != nil && (f.Reason == llm.ReasonNoBackend || f.Reason == llm.ReasonUnable) {
-		c.message(fmt.Sprintf("nothing here can look at pictures: %s", f.Error()))
-		return line, made.Neurons, nil
+		if !c.blind {
+			c.message(fmt.Sprintf("nothing here can look at pictures: %s", f.Error()))
+		}
+		c.blind = true
+		return line, nil
 	}
-	if err != nil {
-		return "", made.Neurons, err
+	if err == nil {
+		c.madeBy(outcome{made: made})
 	}
-	c.madeBy(outcome{made: made})
-	return words, made.Neurons, nil
+	return words, err
 }

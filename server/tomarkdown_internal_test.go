@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"nearside/fault"
 )
 
 const toMarkdownPath = home + "/ai/tomarkdown"
@@ -49,11 +51,23 @@ func TestAWorkersFilesBecomeMarkdown(t *testing.T) {
 func TestPicturesAreDescribedWhereAModelCanLook(t *testing.T) {
 	blind, _, _ := modelled(t, Config{})
 	blind.form(toMarkdownPath, "files:dot.png", dot).want(t, 200, 0, `"mimeType":"image/png"`, `"data":"a PNG picture of 2 x 2 pixels"`, `nothing here can look at pictures`)
+	if many := blind.form(toMarkdownPath, "files:dot.png", dot, "files:dash.png", dot); strings.Count(many.body, "nothing here can look") != 1 {
+		t.Errorf("said once for all pictures: %s", many.body)
+	}
 	h, _, _ := medial(t, Config{})
 	a := h.form(toMarkdownPath, "files:dot.png", dot, "conversionOptions", `{"image":{"descriptionLanguage":"de"}}`)
 	a.want(t, 200, 0, `"format":"markdown"`, `"data":"The sky is blue.`)
 	if a.header.Get("nearside-model") == "" {
 		t.Errorf("nobody says who described it: %v", a.header)
+	}
+}
+
+func TestTheTextsOfOneConversionAreBounded(t *testing.T) {
+	for room, says := range map[int]string{3: "more than 3 bytes", 0: "send it in another"} {
+		work := conversion{call: &call{Context: t.Context()}, room: room}
+		if _, err := work.convert(toConvert{name: "a.txt", content: []byte("four")}); !fault.Is(err, fault.TooLarge) || !strings.Contains(err.Error(), says) {
+			t.Errorf("with room for %d bytes: %v", room, err)
+		}
 	}
 }
 

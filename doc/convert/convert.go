@@ -23,7 +23,7 @@ import (
 
 // Limits of one file.
 const (
-	MaxText  = 32 << 20        // bytes that come out
+	MaxText  = 32 << 20        // bytes that come out, unless less is asked for
 	patience = 2 * time.Minute // that its parser may take
 
 	maxExpanded = 256 << 20 // what it unpacks to; several files may be under way at once
@@ -44,12 +44,16 @@ type Options struct {
 	Selector   string // HTML: the CSS selector of what is taken; "" = the main content
 	Hostname   string // HTML: what relative addresses are taken to be relative to
 	NoMetadata bool   // PDF: without what the file says of itself
+	MaxText    int    // bytes that may come out; 0 or more than MaxText = MaxText
 }
 
 // File converts a file.
 func File(ctx context.Context, f parse.File, o Options) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if o.MaxText <= 0 || o.MaxText > MaxText {
+		o.MaxText = MaxText
+	}
 	w := writing{Options: o, name: f.Name}
 	p := parse.Options{Limits: parse.Limits{Expanded: maxExpanded}, Selector: o.Selector, Hostname: o.Hostname, Links: o.Format != Text, Tables: true}
 	if err := parse.Parse(ctx, f, p, w.add); err != nil {
@@ -98,8 +102,8 @@ func (w *writing) add(d *doc.Document) error {
 		}
 		w.out.WriteString(doc.Markdown(d))
 	}
-	if w.out.Len() > MaxText {
-		return fault.New(fault.TooLarge, "%s: its text has more than %d bytes; convert it in parts", w.name, MaxText)
+	if w.out.Len() > w.MaxText {
+		return fault.New(fault.TooLarge, "%s: its text has more than %d bytes; convert it by itself, or in parts", w.name, w.MaxText)
 	}
 	return nil
 }

@@ -70,6 +70,9 @@ func TestWhatCannotBeReadSaysWhy(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := convert.File(t.Context(), file("a.txt", "four"), convert.Options{MaxText: 3}); !fault.Is(err, fault.TooLarge) {
+		t.Errorf("four bytes where three may come out: %v", err)
+	}
 	if _, err := convert.File(t.Context(), file("long.txt", strings.Repeat("a line\n", convert.MaxText/7+1)), convert.Options{}); !fault.Is(err, fault.TooLarge) {
 		t.Errorf("too long: %v", err)
 	}
