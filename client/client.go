@@ -33,6 +33,7 @@ type Client struct {
 	Account string // "" = "local"
 	Key     string // "" = none
 	HTTP    *http.Client
+	Warn    func(warning string) // called, from any goroutine, with what a reply warns of; may be nil
 }
 
 // ReasonContentType is the reason of a refusal because of the body's content type.
@@ -114,6 +115,9 @@ func (c *Client) Open(ctx context.Context, method, path, contentType string, bod
 	res, err := c.http().Do(req)
 	if err != nil {
 		return nil, c.unreachable(ctx, err)
+	}
+	if warning := res.Header.Get("nearside-warning"); warning != "" && c.Warn != nil {
+		c.Warn(warning)
 	}
 	if res.StatusCode/100 == 2 {
 		return res, nil

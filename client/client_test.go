@@ -46,6 +46,26 @@ func TestTheKeyAndTheAccountAreSent(t *testing.T) {
 	}
 }
 
+func TestWhatAReplyWarnsOfIsHandedOn(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.Header().Set("nearside-warning", "half a tide")
+		}
+		fmt.Fprint(w, `{"result":null}`)
+	}))
+	defer s.Close()
+	var warned []string
+	c := &client.Client{URL: s.URL, Warn: func(text string) { warned = append(warned, text) }}
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		if err := c.Do(t.Context(), method, "/x", nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(warned) != 1 || warned[0] != "half a tide" {
+		t.Errorf("warned of %q", warned)
+	}
+}
+
 func TestBusyIsTriedAgainWithinReason(t *testing.T) {
 	calls := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -54,6 +54,7 @@ Who answered, and what it cost, is written to standard error.`,
 	flags.IntVar(&most, "max-tokens", 1024, "the longest answer")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c := conversation{api: server.client(), model: model, most: most}
+		c.api.Warn = nil // each answer says it
 		if system != "" {
 			c.turns = append(c.turns, chatTurn{"system", system})
 		}
