@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"index":             {"fault", "index/filter"},
 	"index/filter":      {"fault"},
 	"index/indextest":   {"fault", "index", "index/filter"},
+	"index/keyword":     {"disk", "fault"},
 	"index/local":       {"disk", "fault", "index", "index/filter", "index/local"},
 	"index/local/quant": {"fault", "index", "index/local/vek"},
 	"index/local/vek":   {},
@@ -65,6 +66,7 @@ var arrows = map[string][]string{
 
 // homes says which folder alone may import a library, directly.
 var homes = map[string]string{
+	"github.com/blevesearch":        "index/keyword",
 	"github.com/gofiber/fiber":      "server",
 	"github.com/valyala/fasthttp":   "server",
 	"github.com/ncruces/go-sqlite3": "disk",
