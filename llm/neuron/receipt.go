@@ -28,11 +28,24 @@ func (l *Ledger) Receipt(ctx context.Context, name string) (cost Micro, settled 
 // Forget deletes the receipts whose names begin with group and a slash. The
 // charges stay. A call of such a name that is settled again is charged again.
 func (l *Ledger) Forget(ctx context.Context, group string) error {
-	const afterSlash = string(rune('/' + 1)) // names compare byte by byte
 	return l.db.Update(ctx, func(tx *disk.Tx) error {
 		return tx.Exec(`DELETE FROM receipts WHERE name > ? AND name < ?`, group+"/", group+afterSlash)
 	}, nil)
 }
+
+// Spent returns what all calls cost together whose names begin with group and a slash, as far as they are remembered.
+func (l *Ledger) Spent(ctx context.Context, group string) (cost Micro, err error) {
+	err = l.db.View(ctx, func(tx *disk.Tx) error {
+		return tx.Each(`SELECT coalesce(sum(neurons), 0) FROM receipts WHERE name > ? AND name < ?`, func(r *disk.Row) error {
+			cost = Micro(r.Int(0))
+			return nil
+		}, group+"/", group+afterSlash)
+	})
+	return cost, err
+}
+
+// afterSlash ends a group: names compare byte by byte.
+const afterSlash = string(rune('/' + 1))
 
 // receipt reads the receipt of a name.
 func receipt(tx *disk.Tx, name string) (cost Micro, settled bool, err error) {

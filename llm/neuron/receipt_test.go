@@ -46,8 +46,14 @@ func TestAReceiptIsKnownUntilItsGroupIsForgotten(t *testing.T) {
 	}
 	shut(t, l)
 	l = neurontest.OpenIn(t, dir, neuron.Options{})
+	if spent, err := l.Spent(t.Context(), "b"); err != nil || spent != 14*one {
+		t.Errorf("the group cost %s, %v", spent, err)
+	}
 	if err := l.Forget(t.Context(), "b"); err != nil {
 		t.Fatal(err)
+	}
+	if spent, err := l.Spent(t.Context(), "b"); err != nil || spent != 0 {
+		t.Errorf("the forgotten group cost %s, %v", spent, err)
 	}
 	for name, known := range map[string]bool{"b/1": false, "b/2": false, "bb/1": true, "b0/1": true, "a/1": true, "never/1": false} {
 		cost, settled, err := l.Receipt(t.Context(), name)
