@@ -64,6 +64,7 @@ func TestLinesBecomeBlocks(t *testing.T) {
 		"letters painted one by 1": {"BT /F1 10 Tf 20 500 Td (L) Tj 5.56 0 Td (a) Tj 5.56 0 Td (m) Tj 8.33 0 Td (p) Tj 8.4 0 Td (o) Tj 5.56 0 Td (n) Tj ET", "p0:Lamp on"},
 		"a space taken back":       {"BT /F1 10 Tf 20 500 Td [(beg ) 270 (an to) 10 (o)] TJ ET", "p0:began too"},
 		"painted twice for bold":   {pdftest.Lines(20, 500, "Shadow") + pdftest.Lines(20, 500, "Shadow"), "p0:Shadow"},
+		"painted as a shadow":      {pdftest.Lines(20, 500, "All still") + "BT /F1 10 Tf 20.3 499.8 Td (All still) Tj ET", "p0:All still"},
 		"painted from below":       {pdftest.Lines(20, 400, "Second.") + pdftest.Lines(20, 500, "First."), "p0:First./p0:Second."},
 		"an exponent":              {"BT /F1 10 Tf 20 500 Td (x) Tj /F1 6 Tf 5 4 Td (2) Tj /F1 10 Tf 6 -4 Td (is) Tj ET", "p0:x2 is"},
 		"upwards":                  {pdftest.Lines(20, 500, "Level text.") + "BT /F1 10 Tf 0 1 -1 0 390 100 Tm (Up the side) Tj ET", "p0:Level text./p0:Up the side"},
@@ -74,6 +75,16 @@ func TestLinesBecomeBlocks(t *testing.T) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// The l of Helvetica takes 0.222 of its size.
+func TestNarrowLettersSideBySideAreAllThere(t *testing.T) {
+	for x := 20.0; x < 25; x += 0.1 {
+		content := fmt.Sprintf("BT /F1 10 Tf %.1f 500 Td (All illegally still, iiii llll) Tj ET", x)
+		if got := blocks(read(t, page(content))); got != "p0:All illegally still, iiii llll" {
+			t.Fatalf("painted at %.1f: got %q", x, got)
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ type wordMaker struct {
 	glyphs []turned // of the word that is open
 	gap    float64  // wordGap or wordGapSpaced
 	spaced bool     // a space was painted since the last glyph
-	seen   map[stamp]bool
+	seen   map[stamp][]place
 }
 
 // turned is a glyph in the direction in which it is read.
@@ -50,15 +50,20 @@ type turned struct {
 	left, right, base float64
 }
 
-// stamp is a glyph and its place in fourths of its size. What is painted twice in one place, for
-// bold or a shadow, is there once.
+// stamp is a glyph and roughly its place, in halves of its size: what is painted where, to be looked up.
 type stamp struct {
 	text    string
 	x, y, s int32
 }
 
+// place is where a glyph begins.
+type place struct{ x, y float64 }
+
+// nearly is how far apart, in sizes, the two may be of what is painted twice for bold or a shadow.
+const nearly = 0.12
+
 func wordsIn(glyphs []pdf.Glyph) []word {
-	m := &wordMaker{seen: map[stamp]bool{}, gap: wordGap}
+	m := &wordMaker{seen: map[stamp][]place{}, gap: wordGap}
 	painted := 0
 	for _, g := range glyphs {
 		if g.Text == " " {
@@ -128,11 +133,9 @@ func (m *wordMaker) add(g turned) {
 		}
 		return
 	}
-	at := stamp{g.Text, int32(math.Round(4 * g.X / g.Size)), int32(math.Round(4 * g.Y / g.Size)), int32(g.Size)}
-	if m.seen[at] {
+	if m.again(g) {
 		return
 	}
-	m.seen[at] = true
 	if n := len(m.glyphs); n > 0 {
 		last := m.glyphs[n-1]
 		if accent, ok := overstruck(last, g); ok {
@@ -145,6 +148,26 @@ func (m *wordMaker) add(g turned) {
 		m.spaced = false
 	}
 	m.glyphs = append(m.glyphs, g)
+}
+
+// again reports whether a glyph was painted in its place before, and notes it if not. A neighbour is
+// not in its place: two l are closer than what is nearly the same for wide letters.
+func (m *wordMaker) again(g turned) bool {
+	along := min(nearly, max(g.Width/g.Size/2, nearly/3))
+	cell := func(v float64) int32 { return int32(min(max(math.Floor(2*v), -1<<30), 1<<30)) }
+	x, y := g.left/g.Size, g.base/g.Size
+	for cx := cell(x - along); cx <= cell(x+along); cx++ {
+		for cy := cell(y - nearly); cy <= cell(y+nearly); cy++ {
+			for _, p := range m.seen[stamp{g.Text, cx, cy, int32(g.Size)}] {
+				if math.Abs(p.x-x) < along && math.Abs(p.y-y) < nearly {
+					return true
+				}
+			}
+		}
+	}
+	at := stamp{g.Text, cell(x), cell(y), int32(g.Size)}
+	m.seen[at] = append(m.seen[at], place{x, y})
+	return false
 }
 
 // follows reports whether g goes on where last ended. A space that was painted and taken back by moving left is none;
