@@ -244,6 +244,7 @@ const (
 	ReasonScope         fault.Reason = "scope"                   // outside what the caller may touch
 	ReasonSelection     fault.Reason = "selection"               // a mutation that does not say which records are meant
 	ReasonUnindexed     fault.Reason = "filter_unindexed"        // a mutation's filter needs a metadata index that does not exist
+	ReasonForgotten     fault.Reason = "changes_forgotten"       // what was removed since a mutation is not known any more
 	ReasonUpdate        fault.Reason = "metadata_update"         // a metadata update that says nothing, or two things at once
 )
 
@@ -269,6 +270,14 @@ type Index interface {
 	// DeleteMetadataIndex undoes CreateMetadataIndex.
 	DeleteMetadataIndex(ctx context.Context, property string) (Mutation, error)
 
+	// Mark makes a mutation that changes nothing and has the id of another index's mutation:
+	// it says that what the other one had up to there is in this one too.
+	Mark(ctx context.Context, id string) (Mutation, error)
+
+	// Changed returns the ids of the records that were written or removed after a mutation, sorted, each
+	// once, and the newest mutation: what it returns and what the index holds is for the caller to compare. An
+	// index does not remember for ever: when it has forgotten what was removed, the fault is ReasonForgotten.
+	Changed(ctx context.Context, since Sequence) (ids []VectorID, upTo Sequence, err error)
 	// Get returns the records with the given ids, in the order asked; unknown ids are left out.
 	Get(ctx context.Context, ids []VectorID, r Read) ([]Record, error)
 	// List returns the page of at most count ids after the cursor ("" = the first page).

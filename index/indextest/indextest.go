@@ -71,6 +71,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"selection", selectionTests},
 		{"age", ageTests},
 		{"snapshot", snapshotTests},
+		{"changes", changeTests},
 		{"concurrency", concurrencyTests},
 	}
 	for _, g := range groups {

@@ -113,6 +113,7 @@ func (s *session) step() {
 		s.compareFacets()
 	case n < 86:
 		s.compareInfo()
+		s.compareChanged()
 	case n < 90:
 		s.compareAll()
 	case n < 94:
