@@ -12,6 +12,8 @@
 //	pins        (account, model) → fingerprint of the weights that first served it
 //	projects    SHA-256 of each secret → the Workers project whose bindings show it
 //	traffic     (project, day) → what its bindings did, for nearside dev check
+//	twins       (account, name) of an index → the storage that is made to take its place, or that it had before
+//	origins     number → the number that the index began with, where that is another
 //
 // A change that returned without error is durable. What every request needs,
 // the key of a secret and the definition behind a name, is answered from memory;
@@ -87,12 +89,16 @@ var schema = disk.Schema{
 		allowancesTable,
 		projectsTable,
 		trafficTable,
+		twinsTable,
+		originsTable,
 	},
 }
 
 // later are the tables that came later than the others. Open adds those that are
 // missing; an earlier program reads the rest as before.
-var later = []struct{ name, create string }{{"allowances", allowancesTable}, {"projects", projectsTable}, {"traffic", trafficTable}}
+var later = []struct{ name, create string }{
+	{"allowances", allowancesTable}, {"projects", projectsTable}, {"traffic", trafficTable}, {"twins", twinsTable}, {"origins", originsTable},
+}
 
 // allowancesTable came later: an earlier program limits no key.
 const allowancesTable = `CREATE TABLE allowances (
@@ -110,6 +116,7 @@ type Catalog struct {
 	mu       sync.RWMutex
 	indexes  map[string]map[string]Index // account → name → definition
 	deleted  map[place]bool
+	twins    map[place]Twin
 	keys     map[digest]Key
 	pins     map[string]map[string]Pin // account → model → pin
 	projects map[digest]Project
@@ -133,6 +140,7 @@ func Open(dir *disk.Dir, clock func() time.Time) (*Catalog, error) {
 		clock:    clock,
 		indexes:  map[string]map[string]Index{},
 		deleted:  map[place]bool{},
+		twins:    map[place]Twin{},
 		keys:     map[digest]Key{},
 		pins:     map[string]map[string]Pin{},
 		projects: map[digest]Project{},
@@ -184,7 +192,7 @@ func (c *Catalog) complete() error {
 
 // load fills the copies in memory from one state of the database.
 func (c *Catalog) load(tx *disk.Tx) error {
-	for _, part := range []func(*disk.Tx) error{c.loadIndexes, c.loadKeys, c.loadPins, c.loadProjects} {
+	for _, part := range []func(*disk.Tx) error{c.loadIndexes, c.loadTwins, c.loadKeys, c.loadPins, c.loadProjects} {
 		if err := part(tx); err != nil {
 			return err
 		}

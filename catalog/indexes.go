@@ -17,7 +17,8 @@ type Number uint64
 type Index struct {
 	Account     string
 	Name        string
-	Number      Number
+	Number      Number // of its storage: another one after the index was restored or re-embedded
+	Origin      Number // the first number since it was made or restored: what is filed under it outlives re-embedding
 	Description string
 	Dimensions  int
 	Metric      string
@@ -67,7 +68,7 @@ func (c *Catalog) LastNumber(ctx context.Context) (Number, error) {
 // and returns it. An account that has limit indexes already gets no more; 0 means no limit.
 func (c *Catalog) AddIndex(ctx context.Context, x Index, limit int) (Index, error) {
 	x.Created = c.now()
-	x.Modified = x.Created
+	x.Modified, x.Origin = x.Created, x.Number
 	err := c.db.Update(ctx, func(tx *disk.Tx) error {
 		if taken, err := count(tx, `SELECT count(*) FROM indexes WHERE account = ? AND name = ?`, x.Account, x.Name); err != nil {
 			return err
@@ -149,11 +150,15 @@ func (c *Catalog) RemoveIndex(ctx context.Context, account, name string) (Index,
 		if err := tx.Exec(`DELETE FROM indexes WHERE account = ? AND name = ?`, account, name); err != nil {
 			return err
 		}
+		if err := forgetTwin(tx, removed); err != nil {
+			return err
+		}
 		return tx.Exec(`INSERT OR REPLACE INTO deleted (account, name, deleted) VALUES (?, ?, ?)`, account, name, stamp(c.now()))
 	}, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.indexes[account], name)
+		c.putTwinLocked(account, name, nil)
 		c.deleted[place{account, name}] = true
 	})
 	return removed, err
@@ -167,7 +172,7 @@ func (c *Catalog) SwapNumber(ctx context.Context, account, name string, from, to
 		if x.Number != from {
 			return fault.New(fault.Conflict, "index %q was replaced while it was being restored; restore it again if that is still wanted", name)
 		}
-		x.Number = to
+		x.Number, x.Origin = to, to
 		return nil
 	})
 }
@@ -206,13 +211,14 @@ func (c *Catalog) change(ctx context.Context, account, name string, edit func(*I
 	return x, nil
 }
 
-const selectIndexes = `SELECT account, name, number, description, dimensions, metric, preset, model, fingerprint, created, modified FROM indexes`
+const selectIndexes = `SELECT account, name, number, description, dimensions, metric, preset, model, fingerprint, created, modified,
+	coalesce((SELECT origin FROM origins WHERE origins.number = indexes.number), number) FROM indexes`
 
 func readIndex(r *disk.Row) Index {
 	return Index{
 		Account: r.Text(0), Name: r.Text(1), Number: Number(r.Int(2)), Description: r.Text(3),
 		Dimensions: int(r.Int(4)), Metric: r.Text(5), Preset: r.Text(6), Model: r.Text(7), Fingerprint: r.Text(8),
-		Created: unstamp(r.Int(9)), Modified: unstamp(r.Int(10)),
+		Created: unstamp(r.Int(9)), Modified: unstamp(r.Int(10)), Origin: Number(r.Int(11)),
 	}
 }
 

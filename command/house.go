@@ -122,7 +122,7 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 func (h *house) forgetSources(ctx context.Context) error {
 	there := map[manifest.Index]bool{}
 	for _, x := range h.catalog.All() {
-		there[manifest.Index{Account: x.Account, Number: uint64(x.Number)}] = true
+		there[manifest.Index{Account: x.Account, Number: uint64(x.Origin)}] = true
 	}
 	loaded, err := h.sources.Indexes(ctx)
 	for _, ix := range loaded {

@@ -74,10 +74,10 @@ func orNull(text string) *string {
 	return &text
 }
 
-// loadedIndex is the index of a call about sources.
+// loadedIndex is the index of a call about sources. They are filed under its origin, and so outlive re-embedding.
 func (s *Server) loadedIndex(c *call) (manifest.Index, error) {
 	x, err := s.parts.Vectorize.Describe(c.account, c.param(indexParam))
-	return manifest.Index{Account: c.account, Number: uint64(x.Number)}, err
+	return manifest.Index{Account: c.account, Number: uint64(x.Origin)}, err
 }
 
 // claimSource answers POST …/nearside/indexes/{index}/sources.

@@ -17,6 +17,7 @@ type Index struct {
 	Definition catalog.Index
 	limits     Limits
 	room       *room
+	service    *Service
 }
 
 // Within returns the scope of a key's limits. A limit must hold for every record,
@@ -39,18 +40,25 @@ func Within(l catalog.Limits) (index.Scope, error) {
 
 // Insert checks the batch and adds the records whose ids are new.
 func (x *Index) Insert(ctx context.Context, records []index.Record, within index.Scope) (index.Mutation, error) {
-	if err := x.admit(ctx, records); err != nil {
-		return index.Mutation{}, err
-	}
-	return x.Index.Insert(ctx, records, within)
+	return x.put(ctx, records, func(into *Index) (index.Mutation, error) { return into.Index.Insert(ctx, records, within) })
 }
 
 // Upsert checks the batch and adds or replaces its records.
 func (x *Index) Upsert(ctx context.Context, records []index.Record, within index.Scope) (index.Mutation, error) {
-	if err := x.admit(ctx, records); err != nil {
-		return index.Mutation{}, err
-	}
-	return x.Index.Upsert(ctx, records, within)
+	return x.put(ctx, records, func(into *Index) (index.Mutation, error) { return into.Index.Upsert(ctx, records, within) })
+}
+
+// put checks a batch and writes it into the storage that is the index's at the time.
+func (x *Index) put(ctx context.Context, records []index.Record, write func(into *Index) (index.Mutation, error)) (index.Mutation, error) {
+	return x.write(ctx, func(into *Index) (index.Mutation, error) {
+		if err := into.takesVectorsOf(x); err != nil {
+			return index.Mutation{}, err
+		}
+		if err := into.admit(ctx, records); err != nil {
+			return index.Mutation{}, err
+		}
+		return write(into)
+	})
 }
 
 // Delete checks the ids and removes their records.
@@ -58,7 +66,7 @@ func (x *Index) Delete(ctx context.Context, ids []index.VectorID, within index.S
 	if err := x.limits.CheckDelete(ids); err != nil {
 		return index.Mutation{}, err
 	}
-	return x.Index.Delete(ctx, ids, within)
+	return x.write(ctx, func(into *Index) (index.Mutation, error) { return into.Index.Delete(ctx, ids, within) })
 }
 
 // Get checks the ids and returns their records.
@@ -99,5 +107,12 @@ func (x *Index) CreateMetadataIndex(ctx context.Context, m index.MetadataIndex, 
 	if most := x.limits.MetadataIndexes; most > 0 && len(existing) >= most && !known {
 		return index.Mutation{}, fault.For(index.ReasonTooManyMeta, "the index has %d metadata indexes and may have %d; delete one before creating one for %q", len(existing), most, m.Property)
 	}
-	return x.Index.CreateMetadataIndex(ctx, m, backfill || x.limits.Backfill)
+	return x.write(ctx, func(into *Index) (index.Mutation, error) {
+		return into.Index.CreateMetadataIndex(ctx, m, backfill || x.limits.Backfill)
+	})
+}
+
+// DeleteMetadataIndex undoes CreateMetadataIndex.
+func (x *Index) DeleteMetadataIndex(ctx context.Context, property string) (index.Mutation, error) {
+	return x.write(ctx, func(into *Index) (index.Mutation, error) { return into.Index.DeleteMetadataIndex(ctx, property) })
 }

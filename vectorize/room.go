@@ -4,15 +4,32 @@ import (
 	"context"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"nearside/fault"
 	"nearside/index"
 )
 
-// room is how much may be added to an index for certain without counting anew:
-// counting what it holds at every write would cost more than the write.
+// everybody is more writers than there can be.
+const everybody = 1 << 30
+
+// room is how much may be added to a storage for certain without counting anew:
+// counting what it holds at every write would cost more than the write. Its door is
+// open to writers unless somebody holds them back.
 type room struct {
+	door *semaphore.Weighted // each writer takes one of everybody, who holds them back takes all
+
 	mu                  sync.Mutex // guards the fields; held for arithmetic only
 	vectors, namespaces int
+}
+
+// room returns the room of a storage.
+func (s *Service) room(n index.Number) *room {
+	if r, ok := s.rooms.Load(n); ok {
+		return r.(*room)
+	}
+	r, _ := s.rooms.LoadOrStore(n, &room{door: semaphore.NewWeighted(everybody)})
+	return r.(*room)
 }
 
 // take takes from the room, if there is enough.

@@ -49,7 +49,7 @@ func (x *Index) DeleteSelected(ctx context.Context, s index.Selection, within in
 	if err := x.checkSelection(s); err != nil {
 		return index.Mutation{}, err
 	}
-	return x.Index.DeleteSelected(ctx, s, within)
+	return x.write(ctx, func(into *Index) (index.Mutation, error) { return into.Index.DeleteSelected(ctx, s, within) })
 }
 
 // UpdateMetadata checks the update and changes the records of a selection, as one mutation.
@@ -66,7 +66,7 @@ func (x *Index) UpdateMetadata(ctx context.Context, s index.Selection, u index.M
 // update is UpdateMetadata for what was checked.
 func (x *Index) update(ctx context.Context, s index.Selection, u index.MetadataUpdate, within index.Scope) (index.Mutation, error) {
 	u.Admit = func(id index.VectorID, metadata json.RawMessage) error { return checkMetadata(id, metadata, x.limits) }
-	return x.Index.UpdateMetadata(ctx, s, u, within)
+	return x.write(ctx, func(into *Index) (index.Mutation, error) { return into.Index.UpdateMetadata(ctx, s, u, within) })
 }
 
 // Updated is the receipt of UpdateSelected.

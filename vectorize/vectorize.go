@@ -15,7 +15,8 @@
 //     is. Storage without a row is left over from a crash and swept by Open.
 //   - A batch that breaks a rule anywhere leaves nothing behind.
 //   - A restored index takes the place of the old one in one step, after every
-//     byte was verified.
+//     byte was verified. So does the twin of an index (twin.go), which other weights
+//     made: a write that had begun is in it, or is told.
 //
 // What it does not do: HTTP, codes, authentication (a caller passes the
 // index.Scope of its key), and turning text into vectors.
@@ -49,6 +50,7 @@ const (
 	ReasonQuery       fault.Reason = "query"               // both or neither of vector and vectorId
 	ReasonPage        fault.Reason = "list_count"          // a page size out of range
 	ReasonSnapshot    fault.Reason = "snapshot"            // bytes that are no snapshot, or one that does not fit
+	ReasonReembedded  fault.Reason = "index_reembedded"    // vectors of weights that are not the index's any more
 )
 
 // Options say how a Service behaves.
@@ -97,6 +99,9 @@ func (s *Service) sweep(ctx context.Context) error {
 	named := map[index.Number]bool{}
 	for _, x := range s.catalog.All() {
 		named[index.Number(x.Number)] = true
+	}
+	for _, t := range s.catalog.Twins() {
+		named[index.Number(t.Number)] = true
 	}
 	for _, n := range stored {
 		if named[n] {
@@ -225,30 +230,38 @@ func checkDescription(description string) error {
 
 // Delete deletes an index and everything in it. The name is free at once.
 func (s *Service) Delete(ctx context.Context, account, name string) error {
+	twin, has := s.catalog.Twin(account, name)
 	x, err := s.catalog.RemoveIndex(ctx, account, name)
 	if err != nil {
 		return err
 	}
 	s.drop(ctx, index.Number(x.Number))
+	if has {
+		s.drop(ctx, index.Number(twin.Number)) // one made this very moment is swept at the next start
+	}
 	return nil
 }
 
 // Open returns an index. It holds nothing that must be released: the engine
 // keeps open what is used.
 func (s *Service) Open(ctx context.Context, account, name string) (*Index, error) {
-	x, err := s.catalog.Index(account, name)
-	if err != nil {
-		return nil, err
-	}
-	inner, err := s.engine.Open(ctx, index.Number(x.Number))
-	if err != nil {
-		if _, now := s.catalog.Index(account, name); now != nil {
-			return nil, now // it was deleted in between
+	for {
+		x, err := s.catalog.Index(account, name)
+		if err != nil {
+			return nil, err
 		}
-		return nil, fmt.Errorf("open index %q: %w", name, err)
+		inner, err := s.engine.Open(ctx, index.Number(x.Number))
+		if err == nil {
+			return &Index{Definition: x, Index: inner, limits: s.limits, room: s.room(index.Number(x.Number)), service: s}, nil
+		}
+		now, gone := s.catalog.Index(account, name)
+		switch {
+		case gone != nil:
+			return nil, gone // it was deleted in between
+		case now.Number == x.Number:
+			return nil, fmt.Errorf("open index %q: %w", name, err)
+		} // else another storage took its place in between
 	}
-	space, _ := s.rooms.LoadOrStore(index.Number(x.Number), &room{})
-	return &Index{Definition: x, Index: inner, limits: s.limits, room: space.(*room)}, nil
 }
 
 // discard drops storage whose row could not be written. If it is not certain
