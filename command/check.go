@@ -18,6 +18,7 @@ import (
 	"nearside/disk"
 	"nearside/fault"
 	"nearside/index/local"
+	"nearside/jobs"
 	"nearside/llm/batch"
 	"nearside/llm/finetune"
 	"nearside/llm/gateway"
@@ -76,7 +77,7 @@ anything is wrong; "nearside salvage" saves what can be read of a damaged index.
 	return cmd
 }
 
-// check examines the catalogue, the ledger, the batches, the logs of AI gateways, the fine-tunes and the sources, then every index.
+// check examines the catalogue, the ledger, the batches, the logs of AI gateways, the fine-tunes, the sources and the jobs, then every index.
 func check(ctx context.Context, data string) (report checkReport, err error) {
 	report = checkReport{Data: data, Findings: []checkFinding{}}
 	dir, err := openExisting(data)
@@ -91,7 +92,7 @@ func check(ctx context.Context, data string) (report checkReport, err error) {
 	for _, f := range found {
 		report.Findings = append(report.Findings, checkFinding{Finding: f})
 	}
-	for _, examine := range []func(context.Context, *disk.Dir) ([]disk.Finding, error){neuron.Check, batch.Check, gateway.CheckLogs, finetune.Check, manifest.Check} {
+	for _, examine := range []func(context.Context, *disk.Dir) ([]disk.Finding, error){neuron.Check, batch.Check, gateway.CheckLogs, finetune.Check, manifest.Check, jobs.Check} {
 		spoilt, err := examine(ctx, dir)
 		if err != nil {
 			return report, err

@@ -13,6 +13,7 @@ import (
 	"nearside/disk"
 	"nearside/embed"
 	"nearside/index/local"
+	"nearside/jobs"
 	"nearside/llm"
 	"nearside/llm/backend"
 	"nearside/llm/batch"
@@ -43,6 +44,7 @@ type house struct {
 	gateway   *gateway.Logs
 	finetunes *finetune.Store
 	sources   *manifest.Store
+	jobs      *jobs.Store
 	backends  backends
 	models    *llm.Router
 	texts     *rag.Service
@@ -105,6 +107,9 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	if err := h.forgetSources(ctx); err != nil {
 		return h, err
 	}
+	if h.jobs, err = jobs.Open(h.dir, jobs.Options{Ledger: h.ledger, Log: o.log}); err != nil {
+		return h, err
+	}
 	err = h.readModels(func(c *llm.Catalogue, list []backend.Backend) (err error) {
 		h.models, err = llm.NewRouter(llm.Options{
 			Catalogue: c, Embedders: o.embedders, Backends: list, Pins: rag.Pins{Catalog: h.catalog}, Ledger: h.ledger, Finetunes: h.finetunes,
@@ -152,7 +157,7 @@ func (h *house) reload() error { return h.readModels(h.models.Swap) }
 
 // parts is what a server needs of the house.
 func (h *house) parts() server.Parts {
-	return server.Parts{Keys: h.catalog, Projects: h.catalog, Traffic: h.traffic, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Batches: h.batches, Gateway: h.gateway, Finetunes: h.finetunes, Sources: h.sources, Texts: h.texts}
+	return server.Parts{Keys: h.catalog, Projects: h.catalog, Traffic: h.traffic, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Batches: h.batches, Jobs: h.jobs, Gateway: h.gateway, Finetunes: h.finetunes, Sources: h.sources, Texts: h.texts}
 }
 
 // Close closes everything, the innermost first.
@@ -160,6 +165,9 @@ func (h *house) Close() error {
 	errs := []error{h.backends.Close()}
 	if h.engine != nil {
 		errs = append(errs, h.engine.Close())
+	}
+	if h.jobs != nil {
+		errs = append(errs, h.jobs.Close())
 	}
 	if h.sources != nil {
 		errs = append(errs, h.sources.Close())

@@ -181,7 +181,8 @@ func words(err error) string {
 	return "internal error; the server's log says more"
 }
 
-func unknown(number int64) error {
+// Unknown is the fault of a number that no job has, or none that the caller may see.
+func Unknown(number int64) error {
 	return &fault.Error{Kind: fault.NotFound, Reason: ReasonUnknown, Message: fmt.Sprintf(
 		"there is no job %d; those that have ended are kept %d days, and %d of an account", number, Keep/(24*time.Hour), MaxKept)}
 }

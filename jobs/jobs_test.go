@@ -278,6 +278,8 @@ func TestJobsAreListedNewestFirstInPages(t *testing.T) {
 		"no index":      {jobs.Look{Limit: 10, Indexes: []string{}}, nil},
 		"a state":       {jobs.Look{Limit: 10, State: jobs.Cancelled}, all[:1]},
 		"a kind":        {jobs.Look{Limit: 10, Kind: "other"}, nil},
+		"a key":         {jobs.Look{Limit: 10, Key: "k1"}, all},
+		"another key":   {jobs.Look{Limit: 10, Key: "k2"}, nil},
 	} {
 		list, err := h.Jobs(t.Context(), "alice", c.look)
 		var got []int64

@@ -15,6 +15,7 @@ import (
 type Look struct {
 	Index   string   // "" = of any
 	Indexes []string // the only ones that are told of; nil = all
+	Key     string   // the id of the key that ordered them; "" = any
 	Kind    string   // "" = any
 	State   State    // "" = any
 	Before  int64    // those with a smaller number; 0 = all
@@ -44,7 +45,7 @@ func (s *Store) Jobs(ctx context.Context, account string, l Look) (list []Job, e
 	}
 	err = s.db.View(ctx, func(tx *disk.Tx) error {
 		return tx.Each(`SELECT `+columns+` FROM jobs WHERE account = ? AND (? = 0 OR number < ?)
-			AND (? = '' OR ix = ?) AND (? = '' OR kind = ?) AND (? = '' OR state = ?) ORDER BY number DESC`, func(r *disk.Row) error {
+			AND (? = '' OR ix = ?) AND (? = '' OR key = ?) AND (? = '' OR kind = ?) AND (? = '' OR state = ?) ORDER BY number DESC`, func(r *disk.Row) error {
 			j, err := scan(r)
 			if err != nil {
 				return err
@@ -56,7 +57,7 @@ func (s *Store) Jobs(ctx context.Context, account string, l Look) (list []Job, e
 				return errEnough
 			}
 			return nil
-		}, account, l.Before, l.Before, l.Index, l.Index, l.Kind, l.Kind, string(l.State), string(l.State))
+		}, account, l.Before, l.Before, l.Index, l.Index, l.Key, l.Key, l.Kind, l.Kind, string(l.State), string(l.State))
 	})
 	if errors.Is(err, errEnough) {
 		err = nil
@@ -71,7 +72,7 @@ var errEnough = fault.New(fault.Internal, "enough rows were read")
 func (s *Store) Job(ctx context.Context, account string, number int64) (Job, error) {
 	j, err := s.read(ctx, number)
 	if err == nil && j.Account != account {
-		err = unknown(number)
+		err = Unknown(number)
 	}
 	if err != nil {
 		return Job{}, err
@@ -96,7 +97,7 @@ func (s *Store) read(ctx context.Context, number int64) (j Job, err error) {
 		}, number)
 	})
 	if err == nil && j.Number == 0 {
-		err = unknown(number)
+		err = Unknown(number)
 	}
 	return j, err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"nearside/disk"
 	"nearside/embed"
 	"nearside/index"
+	"nearside/jobs"
 	"nearside/llm"
 	"nearside/llm/backend"
 	"nearside/llm/batch"
@@ -116,8 +118,12 @@ func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Bac
 	if err != nil {
 		t.Fatal(err)
 	}
+	work, err := jobs.Open(dir, jobs.Options{Ledger: ledger})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		if err := batches.Close(); err != nil {
+		if err := errors.Join(work.Close(), batches.Close()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -125,7 +131,7 @@ func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Bac
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Parts{Projects: entries, Vectorize: indexes, Models: router, Ledger: ledger, Batches: batches, Finetunes: tunes, Sources: manifests, Gateway: logs, Texts: rag.New(indexes, router, entries)}
+	return Parts{Projects: entries, Vectorize: indexes, Models: router, Ledger: ledger, Batches: batches, Jobs: work, Finetunes: tunes, Sources: manifests, Gateway: logs, Texts: rag.New(indexes, router, entries)}
 }
 
 const (

@@ -105,6 +105,11 @@ func deleteIndex(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
+	if s.parts.Jobs != nil { // first: none must go on in another index of the same name
+		if err := s.parts.Jobs.CancelIndex(c, c.account, c.param(indexParam)); err != nil {
+			return err
+		}
+	}
 	if err := s.parts.Vectorize.Delete(c, c.account, c.param(indexParam)); err != nil {
 		return err
 	}

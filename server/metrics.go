@@ -78,6 +78,9 @@ func newMetrics(s *Server) *metrics {
 	if s.parts.Batches != nil {
 		m.registry.MustRegister(s.parts.Batches)
 	}
+	if s.parts.Jobs != nil {
+		m.registry.MustRegister(s.parts.Jobs)
+	}
 	if s.parts.Ledger != nil {
 		m.registry.MustRegister(s.parts.Ledger)
 	}

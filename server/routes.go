@@ -161,6 +161,11 @@ var routes = []Route{
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/sources/{source}/renew", Handle: renewClaim, Scope: write, Family: nearsideAPI, BodyLimit: maxSmall, ContentTypes: jsonOnly},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/sources/{source}/release", Handle: releaseClaim, Scope: write, Family: nearsideAPI, BodyLimit: maxSmall, ContentTypes: jsonOnly},
 
+	// What takes longer than a call.
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/jobs", Handle: listJobs, Scope: read, Family: nearsideAPI},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/jobs/{job}", Handle: showJob, Scope: read, Family: nearsideAPI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/jobs/{job}/cancel", Handle: cancelJob, Scope: write, Family: nearsideAPI},
+
 	// Models, beyond Cloudflare.
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/models", Handle: listServedModels, Scope: read, Family: nearsideAPI},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/models/switch", Handle: switchModel, Scope: admin, Family: nearsideAPI, BodyLimit: 64 << 10, ContentTypes: jsonOnly},

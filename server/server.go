@@ -43,6 +43,7 @@ import (
 	"nearside/catalog/manifest"
 	"nearside/edge"
 	"nearside/fault"
+	"nearside/jobs"
 	"nearside/llm"
 	"nearside/llm/batch"
 	"nearside/llm/finetune"
@@ -62,6 +63,7 @@ type Parts struct {
 	Texts     *rag.Service       // texts by their meaning
 	Ledger    *neuron.Ledger     // what was used
 	Batches   *batch.Store       // calls that are made later; nil: none are
+	Jobs      *jobs.Store        // what takes longer than a call; nil: nothing does
 	Finetunes *finetune.Store    // adapters that people stored
 	Sources   *manifest.Store    // what loaders remember
 	Gateway   *gateway.Logs      // what went through AI gateways
@@ -198,13 +200,16 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.parts.Batches != nil {
 		background.Go(func() { s.parts.Batches.Run(working, s.worker()) })
 	}
+	if s.parts.Jobs != nil {
+		background.Go(func() { s.parts.Jobs.Run(working) })
+	}
 	var err error
 	select {
 	case <-ctx.Done():
 	case <-s.closed:
 	case err = <-served:
 	}
-	rest() // batches end what they have begun while calls do
+	rest() // batches and jobs end what they have begun while calls do
 	s.drain()
 	close(stop)
 	background.Wait()
