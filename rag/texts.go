@@ -18,6 +18,7 @@ type Text struct {
 	Title     string
 	Namespace string
 	Metadata  json.RawMessage // a compact JSON object, or nil
+	Reuse     bool            // if the index has the same text under the id, its vector is kept, and nothing embedded
 }
 
 // content is what is embedded.
@@ -48,11 +49,11 @@ func (s *Service) Upsert(ctx context.Context, payer neuron.Payer, name string, t
 	if err := s.bind(ctx, payer.Account, x); err != nil {
 		return Receipt{}, err
 	}
-	contents := make([]string, len(texts))
-	for i, t := range texts {
-		contents[i] = t.content()
+	there, err := reusable(ctx, x, texts, within)
+	if err != nil {
+		return Receipt{}, err
 	}
-	embedded, err := s.embed(ctx, payer, x.Definition, contents)
+	embedded, err := s.embedMissing(ctx, payer, x.Definition, texts, there)
 	if err != nil {
 		return Receipt{}, err
 	}

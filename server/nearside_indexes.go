@@ -1,8 +1,11 @@
 package server
 
 import (
+	"cmp"
+
 	"nearside/catalog"
 	"nearside/index"
+	"nearside/llm/neuron"
 	"nearside/rag"
 	"nearside/vectorize"
 )
@@ -18,10 +21,28 @@ type textIndex struct {
 // describedIndex is textIndex with what is in the index.
 type describedIndex struct {
 	textIndex
-	Count      int   `json:"vectorCount"`
-	Namespaces int   `json:"namespaceCount"`
-	Bytes      int64 `json:"bytes"` // on the disk
-	Graph      graph `json:"graph"`
+	Count      int        `json:"vectorCount"`
+	Namespaces int        `json:"namespaceCount"`
+	Bytes      int64      `json:"bytes"` // on the disk
+	Graph      graph      `json:"graph"`
+	Embeds     *textModel `json:"embeds,omitempty"` // absent if it takes vectors only
+}
+
+// textModel is what a loader must know of the model that embeds an index's texts.
+type textModel struct {
+	Model   string  `json:"model"`
+	Window  int     `json:"window,omitempty"` // tokens that it reads of a text; absent where that is not known
+	Neurons float64 `json:"neurons_per_million_tokens"`
+}
+
+// embedsOf returns the model of an index, nil if it has none or one that is not in the catalogue.
+func (s *Server) embedsOf(x catalog.Index) *textModel {
+	m, err := s.parts.Models.Catalogue().Model(cmp.Or(x.Model, x.Preset))
+	if err != nil {
+		return nil
+	}
+	million := m.Tariff.Charge(neuron.Usage{neuron.InputTokens: 1e6})
+	return &textModel{m.ID, m.Tokens, float64(million) / 1e6}
 }
 
 // graph is index.Graph as nearside shows it.
@@ -118,5 +139,5 @@ func describeTextIndex(s *Server, c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.reply(describedIndex{newTextIndex(x.Definition), info.Count, info.Namespaces, info.Bytes, newGraph(info.Graph)})
+	return c.reply(describedIndex{newTextIndex(x.Definition), info.Count, info.Namespaces, info.Bytes, newGraph(info.Graph), s.embedsOf(x.Definition)})
 }

@@ -143,6 +143,7 @@ var routes = []Route{
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/facets", Handle: showFacets, Scope: read, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/delete", Handle: deleteRecords, Scope: write, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/metadata", Handle: updateRecords, Scope: write, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/missing", Handle: missingIDs, Scope: read, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/query-batch", Handle: queryBatch, Scope: read, Family: nearsideAPI, BodyLimit: maxBatchBody, ContentTypes: jsonOnly},
 
 	// Text in, text out.

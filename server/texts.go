@@ -61,7 +61,7 @@ func (o textObject) text() (rag.Text, error) {
 	return t, err
 }
 
-// upsertTexts answers POST …/nearside/indexes/{index}/texts.
+// upsertTexts answers POST …/nearside/indexes/{index}/texts. With reuse=true a text that the index has under its id is not embedded again.
 func upsertTexts(s *Server, c *call) error {
 	within, err := vectorize.Within(c.key.Limits)
 	if err != nil {
@@ -70,6 +70,13 @@ func upsertTexts(s *Server, c *call) error {
 	texts, err := c.texts()
 	if err != nil {
 		return err
+	}
+	reuse, err := c.queryBool("reuse")
+	if err != nil {
+		return err
+	}
+	for i := range texts {
+		texts[i].Reuse = reuse != nil && *reuse
 	}
 	receipt, err := s.parts.Texts.Upsert(c, c.payer(), c.param(indexParam), texts, within)
 	if err != nil {
@@ -83,8 +90,9 @@ func upsertTexts(s *Server, c *call) error {
 	result := struct {
 		MutationID string      `json:"mutationId"`
 		Count      int         `json:"count"`
+		Tokens     int         `json:"tokens"` // that the model read: none of texts whose vectors were there
 		Truncated  []truncated `json:"truncated"`
-	}{receipt.Mutation.ID, receipt.Mutation.Changed, []truncated{}}
+	}{receipt.Mutation.ID, receipt.Mutation.Changed, receipt.Embedded.Tokens, []truncated{}}
 	for _, t := range receipt.Truncated {
 		result.Truncated = append(result.Truncated, truncated(t))
 	}
