@@ -37,6 +37,8 @@ type Item struct {
 // Look says which items of a source are wanted, in the order of their paths' bytes.
 type Look struct {
 	After   string // paths after this one
+	From    string // and not before this one
+	Until   string // and before this one; "" = to the last
 	State   State  // "" = any
 	Limit   int    // 1 to MaxPut
 	Records bool   // with the ids
@@ -125,7 +127,7 @@ func (s *Store) Items(ctx context.Context, ix Index, source int64, l Look) (item
 		if l.Records {
 			columns += `, records`
 		}
-		return tx.Each(`SELECT `+columns+` FROM items WHERE source = ? AND path > ? AND (? = '' OR state = ?) ORDER BY path LIMIT ?`, func(r *disk.Row) error {
+		return tx.Each(`SELECT `+columns+` FROM items WHERE source = ? AND path > ? AND path >= ? AND (? = '' OR path < ?) AND (? = '' OR state = ?) ORDER BY path LIMIT ?`, func(r *disk.Row) error {
 			i := Item{
 				Path: r.Text(0), State: State(r.Text(1)), Size: r.Int(2), Modified: moment(r.Int(3)), Digest: r.Text(4),
 				Recipe: r.Text(5), Reason: r.Text(6), Changed: moment(r.Int(7)),
@@ -135,7 +137,7 @@ func (s *Store) Items(ctx context.Context, ix Index, source int64, l Look) (item
 			}
 			items = append(items, i)
 			return nil
-		}, source, l.After, string(l.State), string(l.State), l.Limit)
+		}, source, l.After, l.From, l.Until, l.Until, string(l.State), string(l.State), l.Limit)
 	})
 	return items, err
 }

@@ -198,6 +198,29 @@ func TestItemsComeByPathInPages(t *testing.T) {
 	}
 }
 
+func TestItemsOfAStretchOfPaths(t *testing.T) {
+	f := open(t, t.TempDir())
+	c := f.claim("/docs", "first")
+	f.put(&c, loaded("a"), loaded("a\x00000001"), loaded("a\x00000002"), loaded("a!"), loaded("ab"), loaded("b"))
+	for _, look := range []struct {
+		manifest.Look
+		want []string
+	}{
+		{manifest.Look{From: "a", Until: "a\x01"}, []string{"a", "a\x00000001", "a\x00000002"}}, // a file and its parts
+		{manifest.Look{From: "a", Until: "a\x01", After: "a\x00000001"}, []string{"a\x00000002"}},
+		{manifest.Look{From: "ab"}, []string{"ab", "b"}},
+		{manifest.Look{Until: "a"}, nil},
+	} {
+		var paths []string
+		for _, i := range f.items(c.Source, look.Look) {
+			paths = append(paths, i.Path)
+		}
+		if !slices.Equal(paths, look.want) {
+			t.Errorf("%+v: got %q, want %q", look.Look, paths, look.want)
+		}
+	}
+}
+
 func TestAChangeIsWholeOrNotThere(t *testing.T) {
 	f := open(t, t.TempDir())
 	c := f.claim("/docs", "first")
