@@ -144,6 +144,8 @@ var routes = []Route{
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/delete", Handle: deleteRecords, Scope: write, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/metadata", Handle: updateRecords, Scope: write, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/missing", Handle: missingIDs, Scope: read, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/get", Handle: getWhole, Scope: read, Family: nearsideAPI, BodyLimit: maxIDs, ContentTypes: jsonOnly},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/records", Handle: putWhole, Scope: write, Family: nearsideAPI, BodyLimit: vectorize.MaxBody, ContentTypes: uploadTypes},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/query-batch", Handle: queryBatch, Scope: read, Family: nearsideAPI, BodyLimit: maxBatchBody, ContentTypes: jsonOnly},
 
 	// Text in, text out.

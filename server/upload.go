@@ -53,6 +53,7 @@ type upload struct {
 	dimensions int    // of the index: how much room a vector gets
 	limits     vectorize.Limits
 	discard    bool // pass over records that cannot be read
+	whole      bool // keep titles and texts, which Vectorize does not know
 
 	records   []index.Record
 	seen      int   // records, read or not
@@ -252,7 +253,7 @@ func (u *upload) record(text []byte) (index.Record, error) {
 		case "metadata":
 			r.Metadata, err = s.metadata()
 		default:
-			_, err = s.value()
+			err = u.beyond(&s, &r, key)
 		}
 		if err != nil {
 			err = fmt.Errorf("%s: %w", quoteShort(key), err)
@@ -270,6 +271,19 @@ func (u *upload) record(text []byte) (index.Record, error) {
 	}
 	u.room = u.room[min(len(u.room), len(r.Values)):]
 	return r, err
+}
+
+// beyond reads a field that Vectorize does not know: it is passed over, unless records are wanted whole.
+func (u *upload) beyond(s *scanner, r *index.Record, key string) (err error) {
+	field := map[string]*string{"title": &r.Title, "text": &r.Text}[key]
+	if !u.whole || field == nil {
+		_, err = s.value()
+		return err
+	}
+	if *field = ""; !s.null() {
+		*field, err = s.text()
+	}
+	return err
 }
 
 // vector returns room for a vector of the index's length. Rooms are cut from

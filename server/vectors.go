@@ -37,7 +37,7 @@ func (s *Server) store(c *call, operation string, put putRecords) ([]index.Recor
 	if err != nil {
 		return nil, index.Mutation{}, err
 	}
-	records, err := s.upload(c, operation, x)
+	records, err := s.upload(c, &upload{operation: operation}, x)
 	if err != nil {
 		return nil, index.Mutation{}, err
 	}
@@ -46,8 +46,8 @@ func (s *Server) store(c *call, operation string, put putRecords) ([]index.Recor
 }
 
 // upload decodes the records of the body and says which lines it passed over.
-func (s *Server) upload(c *call, operation string, x *vectorize.Index) ([]index.Record, error) {
-	u := upload{operation: operation, dimensions: x.Definition.Dimensions, limits: s.parts.Vectorize.Limits()}
+func (s *Server) upload(c *call, u *upload, x *vectorize.Index) ([]index.Record, error) {
+	u.dimensions, u.limits = x.Definition.Dimensions, s.parts.Vectorize.Limits()
 	switch wanted := c.queryParam("unparsable-behavior"); wanted {
 	case "", "error":
 	case "discard":
