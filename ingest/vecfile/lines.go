@@ -1,9 +1,14 @@
 package vecfile
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"unicode/utf8"
+
+	"nearside/fault"
+	"nearside/numjson"
 )
 
 // AppendLine appends a record as a JSON object, which Vectorize's insert and upsert
@@ -74,4 +79,46 @@ func appendText(to []byte, text string) []byte {
 		panic(err) // a string is always JSON
 	}
 	return append(to, quoted...)
+}
+
+// ParseLine reads a record as AppendLine writes it, or any that Vectorize takes. What is not there is zero.
+func ParseLine(raw []byte) (Record, error) {
+	var line struct {
+		ID        string          `json:"id"`
+		Values    numbers         `json:"values"`
+		Namespace string          `json:"namespace"`
+		Metadata  json.RawMessage `json:"metadata"`
+		Title     string          `json:"title"`
+		Text      string          `json:"text"`
+	}
+	if err := json.Unmarshal(raw, &line); err != nil {
+		return Record{}, fault.New(fault.Invalid, "it is no record in JSON: %s", err)
+	}
+	r := Record{ID: line.ID, Values: line.Values, Namespace: line.Namespace, Title: line.Title, Text: line.Text}
+	if len(line.Metadata) == 0 || string(line.Metadata) == "null" {
+		return r, nil
+	}
+	if line.Metadata[0] != '{' {
+		return Record{}, fault.New(fault.Invalid, "its metadata is no JSON object")
+	}
+	var compact bytes.Buffer
+	err := json.Compact(&compact, line.Metadata)
+	r.Metadata = compact.Bytes()
+	return r, err
+}
+
+// numbers is a vector, read faster than by package json.
+type numbers []float32
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *numbers) UnmarshalJSON(raw []byte) error {
+	if string(raw) == "null" {
+		return nil
+	}
+	values, count, _, ok := numjson.Float32s([]float32{}, raw, maxDimensions)
+	if !ok || count > maxDimensions {
+		return errors.New("the values are not a list of numbers that fit a float32")
+	}
+	*n = values
+	return nil
 }

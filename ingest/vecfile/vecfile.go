@@ -6,7 +6,7 @@
 //	.bvecs .ivecs     the same of bytes, and of 32-bit integers
 //	.parquet          columns id, values, namespace, metadata, title and text, or what
 //	                  others call them: see parquetNames
-//	.ndjson           written only, a line as AppendLine makes it; package rows reads lines
+//	lines of JSON     AppendLine and ParseLine, a record each
 //
 // Open opens a file by its name; all but Parquet also gzipped (.gz). A Reader takes
 // the memory of one record, or of one page of each Parquet column, however large the
