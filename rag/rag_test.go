@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 const (
 	minilm  = "@nearside/all-minilm-l6-v2"
 	bgeBase = "@cf/baai/bge-base-en-v1.5"
+	lexical = "@nearside/lexical-hash"
 	account = "local"
 )
 
@@ -35,11 +37,22 @@ var payer = neuron.Payer{Account: account}
 type words struct {
 	model       string
 	fingerprint embed.Fingerprint
-	axes        map[string]int
+	during      func()       // is called in every Embed
+	fail        func() error // an error of it is Embed's
+	first       int          // the axis of the first word
+
+	mu   sync.Mutex // guards axes
+	axes map[string]int
 }
 
 func newWords(model, fingerprint string) *words {
-	return &words{model, embed.Fingerprint(fingerprint), map[string]int{}}
+	return &words{model: model, fingerprint: embed.Fingerprint(fingerprint), axes: map[string]int{}}
+}
+
+// rotated has words on other axes.
+func (w *words) rotated(by int) *words {
+	w.first = by
+	return w
 }
 
 func (w *words) Model() string                  { return w.model }
@@ -47,9 +60,19 @@ func (w *words) Fingerprint() embed.Fingerprint { return w.fingerprint }
 func (w *words) Dimensions() int                { return 384 }
 func (w *words) Window() int                    { return 8 }
 func (w *words) Embed(ctx context.Context, texts []string) ([]embed.Embedding, error) {
+	if w.during != nil {
+		w.during()
+	}
+	if w.fail != nil {
+		if err := w.fail(); err != nil {
+			return nil, err
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	out := make([]embed.Embedding, len(texts))
 	for i, text := range texts {
 		fields := strings.Fields(strings.ToLower(text))
@@ -57,7 +80,7 @@ func (w *words) Embed(ctx context.Context, texts []string) ([]embed.Embedding, e
 		out[i] = embed.Embedding{Values: make([]float32, 384), Tokens: len(read), Dropped: len(fields) - len(read)}
 		for _, word := range read {
 			if _, known := w.axes[word]; !known {
-				w.axes[word] = len(w.axes) % 384
+				w.axes[word] = (w.first + len(w.axes)) % 384
 			}
 			out[i].Values[w.axes[word]]++
 		}

@@ -42,6 +42,15 @@ func (s *Service) Upsert(ctx context.Context, payer neuron.Payer, name string, t
 	if err := checkTexts(texts); err != nil {
 		return Receipt{}, err
 	}
+	receipt, err := s.upsert(ctx, payer, name, texts, within)
+	for reembeds(err) { // between embedding and writing: the vectors are of weights that the index had until then
+		receipt, err = s.upsert(ctx, payer, name, texts, within)
+	}
+	return receipt, err
+}
+
+// upsert is Upsert by the weights that the index has when it is called.
+func (s *Service) upsert(ctx context.Context, payer neuron.Payer, name string, texts []Text, within index.Scope) (Receipt, error) {
 	x, err := s.open(ctx, payer.Account, name)
 	if err != nil {
 		return Receipt{}, err
