@@ -1,0 +1,24 @@
+package keyword
+
+import (
+	"runtime/debug"
+
+	"nearside/fault"
+)
+
+// contain runs what reads segments. A panic in there, a fault in a mapped file included
+// (it was cut short, or a sector is bad), becomes an error of kind fault.Corrupt.
+// It holds for the calling goroutine only; the segment format starts none.
+func contain[T any](what string, read func() (T, error)) (value T, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fault.New(fault.Corrupt, "%s cannot be read: %v", what, r)
+		}
+	}()
+	value, err = read()
+	if err != nil && fault.As(err) == nil {
+		err = fault.New(fault.Corrupt, "%s cannot be read", what).Because(err)
+	}
+	return value, err
+}
