@@ -10,14 +10,14 @@ import (
 	"nearside/numjson"
 )
 
-// asBatch writes lines in the binary form, which the server need not parse. It
-// takes only what it reads beyond doubt: lines of the plain shape, whose vectors
-// have one length. Anything else goes as it is, for the server to judge.
-func asBatch(lines []line) ([]byte, bool) {
-	rows := make([]bulk.Row, len(lines))
+// asBatch writes records in the binary form, which the server need not parse. It
+// takes only what it reads beyond doubt: vectors in parts and lines of the plain shape, of
+// one length. Anything else goes as it is, for the server to judge.
+func asBatch(records []record) ([]byte, bool) {
+	rows := make([]bulk.Row, len(records))
 	size := 0
-	for i, l := range lines {
-		row, ok := asRow(l.raw)
+	for i := range records {
+		row, ok := records[i].row()
 		if !ok || len(row.Values) != len(rows[0].Values) && i > 0 {
 			return nil, false
 		}
@@ -26,6 +26,15 @@ func asBatch(lines []line) ([]byte, bool) {
 	}
 	batch, err := bulk.Append(make([]byte, 0, size+rowBytes), len(rows[0].Values), rows)
 	return batch, err == nil
+}
+
+// row returns a record in the binary form, if it is read beyond doubt.
+func (r *record) row() (bulk.Row, bool) {
+	if r.raw != nil {
+		return asRow(r.raw)
+	}
+	p := &r.parts
+	return bulk.Row{ID: p.ID, Namespace: p.Namespace, Values: p.Values, Metadata: p.Metadata}, utf8.ValidString(p.ID) && utf8.ValidString(p.Namespace)
 }
 
 // rowBytes is more than a row, or the header, has beside its parts.

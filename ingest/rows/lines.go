@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -14,149 +14,116 @@ import (
 	"nearside/fault"
 )
 
-// maxLine bounds a line: a vector of 1,536 numbers with 10 KiB of metadata needs well under 100 KiB.
+// maxLine bounds a line: a vector of 1,536 numbers with 10 KiB of metadata needs well under
+// 100 KiB, one with a text of 1 MiB and everything in it escaped 7 MiB.
 const maxLine = 16 << 20
 
 // byteOrderMark is what editors on Windows put before the first line.
 var byteOrderMark = []byte("\ufeff")
 
-// file is one input, not yet open.
-type file struct {
-	path string
-	size int64 // bytes on disk, compressed or not: what progress is counted in
+// lineFile is a file of JSON lines, plain or gzipped. Lines are handed out as they are, for
+// the server to judge; only what kind they are is looked at.
+type lineFile struct {
+	path    string
+	file    io.Closer
+	counted *countingReader
+	scanner *bufio.Scanner
+	number  int64
+	kind    kind // of the line before
 }
 
-// line is one record as it was read.
-type line struct {
-	at  Position
-	raw []byte
-}
-
-// batch is a run of lines of one kind.
-type batch struct {
-	kind  kind
-	lines []line
-	read  int64 // bytes of the file that the batch accounts for
-}
-
-// openAll checks that every path is a file that can be read, so that a typing error in the last one costs nothing.
-func openAll(paths []string) (files []file, total int64, err error) {
-	var wrong []error
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		switch {
-		case err != nil:
-			wrong = append(wrong, fault.New(fault.Invalid, "cannot read %s", path).Because(err))
-		case info.IsDir():
-			wrong = append(wrong, fault.New(fault.Invalid, "%s is a directory; name files of JSON lines (.jsonl, .ndjson, also .gz)", path))
-		default:
-			files = append(files, file{path, info.Size()})
-			total += info.Size()
+// openLines opens a file of lines, or standard input if the path is "-".
+func openLines(path string, stdin io.Reader) (*lineFile, error) {
+	f := &lineFile{path: path}
+	if path == standardInput {
+		f.counted, f.path = &countingReader{r: stdin}, "standard input"
+	} else {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, fault.New(fault.Invalid, "cannot read %s", path).Because(err)
 		}
+		f.file, f.counted = file, &countingReader{r: file}
 	}
-	return files, total, errors.Join(wrong...)
+	plain, err := decompress(path, f.counted)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	f.scanner = bufio.NewScanner(plain)
+	f.scanner.Buffer(make([]byte, 64<<10), maxLine)
+	return f, nil
 }
 
-// batches reads the file and hands over its batches in order.
-func (f file) batches(ctx context.Context, o Options, hand func(batch)) error {
-	input, err := os.Open(f.path)
-	if err != nil {
-		return fault.New(fault.Invalid, "cannot read %s", f.path).Because(err)
-	}
-	defer input.Close()
-	counted := &countingReader{r: input}
-	plain, err := decompress(f.path, counted)
-	if err != nil {
-		return err
-	}
-	scanner := bufio.NewScanner(plain)
-	scanner.Buffer(make([]byte, 64<<10), maxLine)
-	c := collector{file: f, o: o, counted: counted, hand: hand}
+func (f *lineFile) next() (record, error) {
 	// What comes before a reading error is half a line, and no record.
-	for n := 1; scanner.Scan() && scanner.Err() == nil; n++ {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		raw := scanner.Bytes()
-		if n == 1 {
+	for f.scanner.Scan() && f.scanner.Err() == nil {
+		f.number++
+		raw := f.scanner.Bytes()
+		if f.number == 1 {
 			raw = bytes.TrimPrefix(raw, byteOrderMark)
 		}
-		if err := c.add(n, raw); err != nil {
-			return err
+		if raw = bytes.TrimSpace(raw); len(raw) == 0 {
+			continue
 		}
+		at := Position{Path: f.path, Line: f.number}
+		kind, err := kindOf(f.kind, raw)
+		if err != nil && f.kind == unknown {
+			return record{}, fault.New(fault.Invalid, "%s %s; each line is {\"id\",\"text\",…} or {\"id\",\"values\",…}", at, err).Because(err)
+		}
+		if err == nil {
+			f.kind = kind
+		}
+		return record{at: at, rows: f.number, kind: f.kind, raw: bytes.Clone(raw)}, nil
 	}
-	if err := scanner.Err(); err != nil {
-		return fault.New(fault.Invalid, "cannot read %s to its end, which is cut off, or has a line of more than %d bytes", f.path, maxLine).Because(err)
+	if err := f.scanner.Err(); err != nil {
+		return record{}, fault.New(fault.Invalid, "cannot read %s to its end, which is cut off, or has a line of more than %d bytes", f.path, maxLine).Because(err)
 	}
-	c.flush()
+	return record{}, io.EOF
+}
+
+// skip passes over the first lines.
+func (f *lineFile) skip(lines int64) error {
+	for f.number < lines && f.scanner.Scan() {
+		f.number++
+	}
 	return nil
 }
 
-// collector gathers lines into batches.
-type collector struct {
-	file    file
-	o       Options
-	counted *countingReader
-	hand    func(batch)
+func (f *lineFile) done() int64 { return f.counted.n }
 
-	known     bool // kind was seen
-	kind      kind
-	lines     []line
-	bytes     int
-	accounted int64 // of the bytes read from the file, those that earlier batches account for
-}
-
-func (c *collector) add(number int, raw []byte) error {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
+// Close closes the file.
+func (f *lineFile) Close() error {
+	if f.file == nil {
 		return nil
 	}
-	at := Position{c.file.path, number}
-	if !c.known {
-		kind, err := kindOf(at, raw)
-		if err != nil {
-			return err
-		}
-		c.kind, c.known = kind, true
-	}
-	c.lines = append(c.lines, line{at, bytes.Clone(raw)})
-	c.bytes += len(raw)
-	limit := c.o.BatchLines
-	if limit == 0 {
-		limit = c.kind.batchLines()
-	}
-	if c.bytes >= c.o.BatchBytes || len(c.lines) >= limit {
-		c.flush()
-	}
-	return nil
+	return f.file.Close()
 }
 
-func (c *collector) flush() {
-	if len(c.lines) == 0 {
-		return
+// kindOf tells what a line holds, by the kind of the line before unless there is reason to look.
+func kindOf(before kind, raw []byte) (kind, error) {
+	hasText := bytes.Contains(raw, []byte(`"text"`)) || bytes.Contains(raw, []byte(`"title"`))
+	switch {
+	case before == vectors && !hasText:
+		return vectors, nil
+	case before == texts && !bytes.Contains(raw, []byte(`"values"`)):
+		return texts, nil
 	}
-	read := c.counted.n - c.accounted
-	c.accounted = c.counted.n
-	c.hand(batch{c.kind, c.lines, read})
-	c.lines, c.bytes = nil, 0
-}
-
-// kindOf tells from the first record of a file what the file holds.
-func kindOf(at Position, raw []byte) (kind, error) {
 	var record struct {
 		Values json.RawMessage `json:"values"`
 		Text   *string         `json:"text"`
+		Title  *string         `json:"title"`
 	}
 	if err := json.Unmarshal(raw, &record); err != nil {
-		return 0, fault.New(fault.Invalid, "%s is not a JSON object; each line is {\"id\",\"text\",…} or {\"id\",\"values\",…}", at).Because(err)
+		return unknown, errors.New("is not a JSON object")
 	}
-	switch {
-	case record.Values != nil:
+	switch hasValues := record.Values != nil && string(record.Values) != "null"; {
+	case hasValues && (record.Text != nil || record.Title != nil):
+		return whole, nil
+	case hasValues:
 		return vectors, nil
 	case record.Text != nil:
 		return texts, nil
 	}
-	return 0, fault.New(fault.Invalid, "%s has neither \"text\" nor \"values\"; each line is {\"id\",\"text\",…} or {\"id\",\"values\",…}", at)
+	return unknown, fmt.Errorf(`has neither "text" nor "values"`)
 }
 
 // decompress returns what a file says, through gzip if its name ends in .gz.
