@@ -2,57 +2,129 @@ package command
 
 import (
 	"fmt"
-	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"nearside/ingest/rows"
+	"nearside/fault"
+	"nearside/ingest"
 )
 
+// ingestFlags say what is loaded, into what, and how.
+type ingestFlags struct {
+	index    string
+	create   bool
+	model    string
+	as       string
+	metadata []string
+	yes      bool
+	watch    bool
+	show     bool
+	reading  readingFlags
+	options  ingest.Options
+}
+
 func newIngest() *cobra.Command {
+	f := &ingestFlags{}
 	cmd := &cobra.Command{
-		Use:   "ingest FILE... --index NAME",
-		Short: "Load files of JSON lines into an index",
-		Long: `Load files of JSON lines (.jsonl, .ndjson; .gz too) into an index.
+		Use:   "ingest PATH... --index NAME",
+		Short: "Load documents into an index: folders, files, archives, pages; or records that are made already",
+		Long: `Load documents into an index. PATH is a folder, a file, an archive, or - for standard input;
+PDF, Word, OpenDocument and Excel files, HTML, Markdown, tables, JSON, source code and text are read,
+cut into passages, embedded by the index's model and stored.
 
-Each line is a text    {"id": "a", "text": "…", "title": "…", "metadata": {…}, "namespace": "…"}
-or a vector            {"id": "a", "values": [0.1, …], "metadata": {…}, "namespace": "…"}
-where title, metadata and namespace may be left out. Texts need an index with an
-embedding model. Records are upserted by id, so loading a file twice changes nothing.
+What was loaded is remembered in the server, by folder or file. Run the same line again, and what
+did not change costs nothing, what changed is replaced, and with --prune what is gone is removed.
+A load that was interrupted, by Ctrl-C or by a crash, goes on where it was. Only one load of a
+folder runs at a time.
 
-A record that the server refuses is reported with its file, line and reason, the
-others are loaded, and the exit code is 3.`,
+A file that cannot be read is reported with its reason, and the others are loaded.
+
+A file named directly that has records, a JSON object a line
+  {"id": "a", "text": "…", "title": "…", "metadata": {…}, "namespace": "…"}
+  {"id": "a", "values": [0.1, …], "metadata": {…}, "namespace": "…"}
+is loaded as what it says, by id (--as documents: as a document all the same).
+
+Exit codes: 0 all is well; 1 it ended early; 3 some items failed, or so much was gone that pruning
+was refused; 130 interrupted.`,
+		Example: `  nearside ingest ./docs --index manual --create
+  nearside ingest ./docs --index manual --prune --yes        # nightly
+  nearside ingest ./docs --index manual --dry-run            # what would it cost?
+  nearside ingest book.pdf --index manual --dry-run --show-chunks`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	server := connectFlags(cmd)
-	var o rows.Options
-	cmd.Flags().StringVar(&o.Index, "index", "", "name of the index (required)")
-	cmd.Flags().IntVar(&o.BatchLines, "batch", 0, "records sent at a time (default 100 texts or 1000 vectors)")
-	cmd.Flags().IntVar(&o.Concurrency, "concurrency", 2, "batches under way at once")
+	f.register(cmd.Flags())
 	if err := cmd.MarkFlagRequired("index"); err != nil {
-		panic(err) // the flag is declared three lines above
+		panic(err) // register declares it
 	}
-	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
-		stderr := cmd.ErrOrStderr()
-		bar := newProgress(stderr, "loading", true)
-		o.Client = server.client()
-		o.Progress = bar.set
-		o.Refused = func(at rows.Position, err error) { fmt.Fprintf(stderr, "%s: %v\n", at, err) }
-		o.Shortened = func(id string, dropped int) {
-			fmt.Fprintf(stderr, "warning: %q is longer than the model reads; its last %d tokens were not embedded\n", id, dropped)
-		}
-		report, err := rows.Load(cmd.Context(), o, paths)
-		bar.finish()
-		if err != nil {
-			return fmt.Errorf("%d records were loaded, then: %w", report.Loaded, err)
-		}
-		if err := printResult(cmd, report, func(w io.Writer) { fmt.Fprintf(w, "%d records loaded into %s\n", report.Loaded, o.Index) }); err != nil {
-			return err
-		}
-		if report.Refused > 0 {
-			return partlyDone{int(report.Loaded), int(report.Refused)}
-		}
-		return nil
-	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return f.run(cmd, server, args) }
 	return cmd
+}
+
+func (f *ingestFlags) register(flags *pflag.FlagSet) {
+	o := &f.options
+	flags.StringVar(&f.index, "index", "", "name of the index (required)")
+	flags.BoolVar(&f.create, "create", false, "make the index if it is missing, with --model")
+	flags.StringVar(&f.model, "model", defaultModel, "embedding model of an index that --create makes")
+	flags.StringVar(&f.as, "as", "", "what the files are: documents or records; \"\" = found out")
+	flags.StringVar(&o.Namespace, "namespace", "", "namespace of all passages")
+	flags.StringArrayVar(&f.metadata, "metadata", nil, "metadata of all passages, as key=value; may be given several times")
+
+	flags.BoolVar(&o.DryRun, "dry-run", false, "write nothing: count what would be loaded, and what it would cost")
+	flags.BoolVar(&f.show, "show-chunks", false, "show the passages")
+	flags.BoolVar(&o.Prune, "prune", false, "remove the passages of files that are gone")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask before pruning more than a fifth of what is known")
+	flags.BoolVar(&o.RetryFailed, "retry-failed", false, "try again what failed, though it did not change")
+	flags.IntVar(&o.BatchRecords, "batch", 0, fmt.Sprintf("passages or records sent at a time at most (default %d passages, 100 texts or 1000 vectors)", ingest.DefaultBatchRecords))
+	flags.IntVar(&o.Concurrency, "concurrency", 2, "batches under way at once")
+	f.reading.register(flags, 0)
+}
+
+// run decides what the arguments are.
+func (f *ingestFlags) run(cmd *cobra.Command, server *connection, args []string) error {
+	records, documents, err := f.sort(args)
+	switch {
+	case err != nil:
+		return err
+	case len(records) > 0 && len(documents) > 0:
+		return fault.New(fault.Invalid, "%s has records and %s is a document; load them by two calls, or say with --as what both are", records[0], documents[0])
+	case len(records) > 0:
+		return f.loadRecords(cmd, server, records)
+	}
+	return f.loadDocuments(cmd, server, documents)
+}
+
+// sort tells records from documents.
+func (f *ingestFlags) sort(args []string) (records, documents []string, err error) {
+	switch f.as {
+	case "documents":
+		return nil, args, nil
+	case "records":
+		return args, nil, nil
+	case "":
+		for _, path := range args {
+			if areRecords(path) {
+				records = append(records, path)
+			} else {
+				documents = append(documents, path)
+			}
+		}
+		return records, documents, nil
+	}
+	return nil, nil, fault.New(fault.Invalid, "--as %s: files are loaded as documents or as records", f.as)
+}
+
+// allMetadata reads --metadata.
+func (f *ingestFlags) allMetadata() (map[string]any, error) {
+	all := map[string]any{}
+	for _, given := range f.metadata {
+		key, value, ok := strings.Cut(given, "=")
+		if !ok {
+			return nil, fault.New(fault.Invalid, "--metadata %s: give it as key=value", given)
+		}
+		all[key] = value
+	}
+	return all, nil
 }

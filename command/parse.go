@@ -15,18 +15,13 @@ import (
 	"nearside/doc"
 	"nearside/doc/chunk"
 	"nearside/doc/parse"
-	"nearside/embed/bert"
 	"nearside/fault"
 )
 
-// parseFlags say how a file is read and cut.
+// parseFlags say how a file is read and shown.
 type parseFlags struct {
-	parse.Options
-	format   string
-	chunks   bool
-	cut      chunk.Options
-	estimate bool
-	models   string
+	readingFlags
+	chunks bool
 }
 
 func newParse() *cobra.Command {
@@ -42,17 +37,8 @@ FILE may be - for standard input. No server is needed, and nothing is written.
 		Args: cobra.ExactArgs(1),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.format, "format", "", "what the file is, such as markdown or pdf; \"\" = found out")
-	flags.StringVar(&f.Pointer, "pointer", "", "JSON: where the documents are, as a JSON pointer such as /data/items")
-	flags.StringVar(&f.Selector, "selector", "", "HTML: what is read, as a CSS selector; \"\" = the main content")
-	flags.BoolVar(&f.Links, "links", false, "keep the addresses of links")
+	f.register(flags, chunk.DefaultWindow)
 	flags.BoolVar(&f.chunks, "chunks", false, "show passages")
-	flags.IntVar(&f.cut.Size, "size", 0, fmt.Sprintf("tokens of a passage at most; 0 = %d, or the window if that is less", chunk.DefaultSize))
-	flags.IntVar(&f.cut.Overlap, "overlap", 0, "tokens of whole sentences that a passage repeats of the one before it")
-	flags.IntVar(&f.cut.Window, "window", chunk.DefaultWindow, "tokens that the embedding model reads")
-	flags.BoolVar(&f.cut.Bare, "bare", false, "leave out the headings before a passage")
-	flags.BoolVar(&f.estimate, "estimate", false, "estimate tokens, as for a model whose tokenizer is not here")
-	flags.StringVar(&f.models, "models", defaultModels(), "directory of model weights, for the built-in encoder's vocabulary")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) }
 	return cmd
 }
@@ -63,7 +49,6 @@ func (f *parseFlags) run(cmd *cobra.Command, name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeFile()) }()
-	f.Format = doc.Format(f.format)
 	asJSON, err := cmd.Flags().GetBool("json")
 	if err != nil {
 		return err
@@ -75,7 +60,7 @@ func (f *parseFlags) run(cmd *cobra.Command, name string) (err error) {
 			return err
 		}
 	}
-	if err := parse.Parse(cmd.Context(), file, f.Options, show); err != nil {
+	if err := parse.Parse(cmd.Context(), file, f.parse(), show); err != nil {
 		return errors.Join(err, out.Flush())
 	}
 	return out.Flush()
@@ -247,12 +232,10 @@ func (f *parseFlags) tokenizer(cmd *cobra.Command) error {
 	if f.estimate {
 		return nil
 	}
-	dir := (&modelFlags{dir: f.models}).encoderDir()
-	if _, err := os.Stat(filepath.Join(dir, "vocab.txt")); err != nil {
+	t, err := f.vocabulary()
+	if err == nil && t == nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "tokens are estimated: the encoder's vocabulary is not in %s; fetch it with: nearside models pull\n", f.models)
-		return nil
 	}
-	t, err := bert.OpenTokenizer(dir)
 	f.cut.Tokenizer = t
 	return err
 }

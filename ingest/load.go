@@ -36,7 +36,6 @@ type Options struct {
 	DryRun bool                                                           // nothing is written: what would be done is counted
 	Show   func(path string, d *doc.Document, chunks []chunk.Chunk) error // sees every document that is cut, one after the other; an error ends the load
 	Event  func(Event)                                                    // is told what happens, one after the other
-	Log    func(message string)                                           // is told what a person should know, such as a wait for the server
 
 	Readers      int           // files read and cut at once; 2
 	Concurrency  int           // batches under way at once; 2

@@ -90,7 +90,7 @@ func (w *work) files(ctx context.Context, content Content) error {
 			return end
 		}
 		if err != nil {
-			w.fail(f.Member, err)
+			w.fail(f, err)
 		}
 		return ctx.Err()
 	})
@@ -101,7 +101,7 @@ func (w *work) files(ctx context.Context, content Content) error {
 	case errors.As(err, &end):
 		return end.error
 	case err != nil:
-		w.fail("", err)
+		w.fail(File{}, err)
 	}
 	return nil
 }

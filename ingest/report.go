@@ -45,6 +45,35 @@ type Totals struct {
 	Bytes     int64   `json:"bytes"`     // of the items that were dealt with
 }
 
+// Add adds the totals of another load.
+func (t *Totals) Add(o Totals) {
+	t.Items += o.Items
+	t.Loaded += o.Loaded
+	t.Unchanged += o.Unchanged
+	t.Failed += o.Failed
+	t.Gone += o.Gone
+	t.Pruned += o.Pruned
+	t.Documents += o.Documents
+	t.Chunks += o.Chunks
+	t.Stored += o.Stored
+	t.Deleted += o.Deleted
+	t.Tokens += o.Tokens
+	t.Neurons += o.Neurons
+	t.Shortened += o.Shortened
+	t.Bytes += o.Bytes
+}
+
+// Add adds the estimate of another load.
+func (e *Estimate) Add(o Estimate) {
+	e.Documents += o.Documents
+	e.Chunks += o.Chunks
+	e.New += o.New
+	e.Tokens += o.Tokens
+	e.Neurons += o.Neurons
+	e.Disk += o.Disk
+	e.Seconds += o.Seconds
+}
+
 // Estimate is what a load would do, of a dry run.
 type Estimate struct {
 	Documents int64   `json:"documents"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"nearside/doc"
@@ -86,13 +87,14 @@ func (w *work) add(ctx context.Context, describe describer, d *doc.Document, chu
 	return nil
 }
 
-// fail notes that a member, or the item itself, could not be read.
-func (w *work) fail(member string, err error) {
+// fail notes that a file could not be read. Its name is said by the path.
+func (w *work) fail(f File, err error) {
 	w.failed++
+	reason := strings.TrimPrefix(err.Error(), f.Name+": ")
 	if w.reason == "" {
-		w.reason = err.Error()
+		w.reason = reason
 	}
-	w.load.tell(Event{Kind: ItemFailed, Path: pathOf(w.item.Path, member), Reason: err.Error()}, nil)
+	w.load.tell(Event{Kind: ItemFailed, Path: pathOf(w.item.Path, f.Member), Reason: reason}, nil)
 }
 
 // doubt notes that what was read may not be what the item is.
