@@ -30,7 +30,11 @@ import (
 const (
 	indexesFolder   = "indexes"
 	snapshotsFolder = "snapshots"
+	spoolFolder     = "spool"
 )
+
+// spoolBytes is how much uploaded files may take that wait to be loaded.
+const spoolBytes = 16 << 30
 
 // house is a data directory, opened, with everything that lives in it.
 type house struct {
@@ -45,6 +49,7 @@ type house struct {
 	finetunes *finetune.Store
 	sources   *manifest.Store
 	jobs      *jobs.Store
+	files     *rag.Loading
 	backends  backends
 	models    *llm.Router
 	texts     *rag.Service
@@ -120,6 +125,14 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 		return h, err
 	}
 	h.texts = rag.New(h.vectorize, h.models, h.catalog)
+	spool, err := jobs.OpenSpool(h.dir.Sub(spoolFolder), spoolBytes)
+	if err != nil {
+		return h, err
+	}
+	h.files, err = rag.NewLoading(rag.LoadingParts{Texts: h.texts, Jobs: h.jobs, Spool: spool, Sources: h.sources, Ledger: h.ledger, Log: o.log})
+	if err != nil {
+		return h, err
+	}
 	return h, nil
 }
 
@@ -157,7 +170,7 @@ func (h *house) reload() error { return h.readModels(h.models.Swap) }
 
 // parts is what a server needs of the house.
 func (h *house) parts() server.Parts {
-	return server.Parts{Keys: h.catalog, Projects: h.catalog, Traffic: h.traffic, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Batches: h.batches, Jobs: h.jobs, Gateway: h.gateway, Finetunes: h.finetunes, Sources: h.sources, Texts: h.texts}
+	return server.Parts{Keys: h.catalog, Projects: h.catalog, Traffic: h.traffic, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Batches: h.batches, Jobs: h.jobs, Files: h.files, Gateway: h.gateway, Finetunes: h.finetunes, Sources: h.sources, Texts: h.texts}
 }
 
 // Close closes everything, the innermost first.

@@ -73,7 +73,7 @@ func TestACancellationOutlivesTheProcess(t *testing.T) {
 		t.Errorf("%+v", j)
 	}
 	defer h.run()()
-	until(t, "queue to be empty", func() bool { open, err := h.Open(context.Background()); return err == nil && len(open) == 0 })
+	until(t, "queue to be empty", h.idle)
 }
 
 func TestADrainQueuesWhatRunsAndTheNextRunGoesOn(t *testing.T) {
@@ -176,7 +176,7 @@ func TestACancellationAtAnyMomentEndsAJobOnce(t *testing.T) {
 		})
 	}
 	work.Wait()
-	until(t, "end of all", func() bool { open, err := h.Open(context.Background()); return err == nil && len(open) == 0 })
+	until(t, "end of all", h.idle)
 	stop()
 	states := map[jobs.State]int{}
 	for _, j := range all {

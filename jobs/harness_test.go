@@ -114,6 +114,13 @@ func (h *house) reach(number int64, state jobs.State) jobs.Job {
 	return h.job(number)
 }
 
+// idle reports whether all jobs have ended.
+func (h *house) idle() bool {
+	n := 0
+	err := h.Unfinished(context.Background(), "k", func(jobs.Job) error { n++; return nil })
+	return err == nil && n == 0
+}
+
 // until waits for something that other goroutines are about to do.
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()

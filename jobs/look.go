@@ -117,14 +117,16 @@ func (s *Store) live(j Job, failures bool) Job {
 	return j
 }
 
-// Open returns the numbers of all jobs that have not ended, so that what belongs to others can be cleared away.
-func (s *Store) Open(ctx context.Context) (open map[int64]bool, err error) {
-	open = map[int64]bool{}
-	err = s.db.View(ctx, func(tx *disk.Tx) error {
-		return tx.Each(`SELECT number FROM jobs WHERE state IN ('queued', 'running')`, func(r *disk.Row) error {
-			open[r.Int(0)] = true
-			return nil
-		})
+// Unfinished tells of all jobs of a kind that have not ended, whoever's they are, with what they are to do, until see returns an error.
+func (s *Store) Unfinished(ctx context.Context, kind string, see func(j Job) error) error {
+	return s.db.View(ctx, func(tx *disk.Tx) error {
+		return tx.Each(`SELECT `+columns+`, spec FROM jobs WHERE kind = ? AND state IN ('queued', 'running') ORDER BY number`, func(r *disk.Row) error {
+			j, err := scan(r)
+			if err != nil {
+				return err
+			}
+			j.Spec = append([]byte{}, r.Blob(13)...)
+			return see(j)
+		}, kind)
 	})
-	return open, err
 }

@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -144,13 +143,8 @@ func (s *Spool) reserve(parcel string, n int64) error {
 	return nil
 }
 
-// Open opens a file of a parcel for reading.
-func (s *Spool) Open(ctx context.Context, parcel, name string) (*disk.File, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	return s.dir.Sub(parcel).OpenFile(name, os.O_RDONLY)
-}
+// Path is where a file of a parcel lies.
+func (s *Spool) Path(parcel, name string) string { return s.dir.Path(parcel, name) }
 
 // Remove removes a parcel, if it is there.
 func (s *Spool) Remove(parcel string) error {

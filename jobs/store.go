@@ -133,8 +133,8 @@ func (s *Store) recover() error {
 		return err
 	}
 	return s.db.View(ctx, func(tx *disk.Tx) error {
-		return tx.Each(`SELECT number, account, ix, due FROM jobs WHERE state = 'queued' ORDER BY number`, func(r *disk.Row) error {
-			s.queue = append(s.queue, &entry{number: r.Int(0), account: r.Text(1), index: r.Text(2), due: moment(r.Int(3))})
+		return tx.Each(`SELECT number, account, ix FROM jobs WHERE state = 'queued' ORDER BY number`, func(r *disk.Row) error {
+			s.queue = append(s.queue, &entry{number: r.Int(0), account: r.Text(1), index: r.Text(2)}) // one that waits is tried: things may have changed
 			return nil
 		})
 	})

@@ -25,7 +25,6 @@ import (
 	"fmt"
 
 	"nearside/catalog"
-	"nearside/embed"
 	"nearside/fault"
 	"nearside/index"
 	"nearside/llm"
@@ -133,6 +132,6 @@ func (s *Service) bind(ctx context.Context, account string, x *vectorize.Index) 
 
 // embed makes vectors for the index: by its own weights, or, if it has none yet, by the account's.
 func (s *Service) embed(ctx context.Context, payer neuron.Payer, d catalog.Index, texts []string) (llm.Embedded, error) {
-	has := llm.Holder{Name: fmt.Sprintf("index %q", d.Name), Fingerprint: embed.Fingerprint(d.Fingerprint)}
-	return s.models.EmbedFor(ctx, llm.Call{Payer: payer, Model: d.Model}, has, texts)
+	call := llm.Call{Payer: payer, Model: d.Model, Once: onceFor(ctx, d.Fingerprint, texts)}
+	return s.models.EmbedFor(ctx, call, indexHolder(d), texts)
 }

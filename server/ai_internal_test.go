@@ -131,7 +131,16 @@ func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Bac
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Parts{Projects: entries, Vectorize: indexes, Models: router, Ledger: ledger, Batches: batches, Jobs: work, Finetunes: tunes, Sources: manifests, Gateway: logs, Texts: rag.New(indexes, router, entries)}
+	texts := rag.New(indexes, router, entries)
+	spool, err := jobs.OpenSpool(dir.Sub("spool"), 64<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := rag.NewLoading(rag.LoadingParts{Texts: texts, Jobs: work, Spool: spool, Sources: manifests, Ledger: ledger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Parts{Projects: entries, Vectorize: indexes, Models: router, Ledger: ledger, Batches: batches, Jobs: work, Files: files, Finetunes: tunes, Sources: manifests, Gateway: logs, Texts: texts}
 }
 
 const (

@@ -54,6 +54,7 @@ var chargeTests = map[string]chargeTest{
 	"POST /v1/{account}/{gateway}/workers-ai/{endpoint...}":              {path: "/v1/local/mine/workers-ai/run/" + llama, body: `{` + hello + `}`, stream: `{` + hello + `,"stream":true}`},
 	"POST /v1/{account}/{gateway}/compat/{endpoint...}":                  {path: "/v1/local/mine/compat/chat/completions", body: compat + `}`, stream: compat + `,"stream":true}`},
 	"POST /client/v4/accounts/{account}/ai/tomarkdown":                   {free: true}, // but for pictures, by a model that has no price
+	"POST /client/v4/accounts/{account}/nearside/indexes/{index}/files":  {free: true}, // the job pays: see TestWhatAJobTellsOfItsCostIsWhatIsCharged
 	"POST /client/v4/accounts/{account}/nearside/indexes":                {path: home + "/nearside/indexes", body: `{"name":"notes","model":"` + bgeM3 + `"}`, free: true},
 	"POST /client/v4/accounts/{account}/nearside/indexes/{index}/texts":  {path: home + "/nearside/indexes/notes/texts", body: `{"texts":[{"id":"1","text":"a cat and a dog"}]}`, prepare: notes},
 	"POST /client/v4/accounts/{account}/nearside/indexes/{index}/search": {path: home + "/nearside/indexes/notes/search", body: `{"query":"a cat","topK":1}`, prepare: notes},

@@ -164,7 +164,10 @@ var routes = []Route{
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/sources/{source}/renew", Handle: renewClaim, Scope: write, Family: nearsideAPI, BodyLimit: maxSmall, ContentTypes: jsonOnly},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/sources/{source}/release", Handle: releaseClaim, Scope: write, Family: nearsideAPI, BodyLimit: maxSmall, ContentTypes: jsonOnly},
 
-	// What takes longer than a call.
+	// Files that are uploaded, and what takes longer than a call.
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/files", Handle: uploadFiles, Scope: write, Family: nearsideAPI, BodyLimit: maxFilesBody, Bulk: true, Reaches: true},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/files", Handle: listFiles, Scope: read, Family: nearsideAPI},
+	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/files", Handle: removeFile, Scope: write, Family: nearsideAPI},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/jobs", Handle: listJobs, Scope: read, Family: nearsideAPI},
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/jobs/{job}", Handle: showJob, Scope: read, Family: nearsideAPI},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/jobs/{job}/cancel", Handle: cancelJob, Scope: write, Family: nearsideAPI},

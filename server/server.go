@@ -64,6 +64,7 @@ type Parts struct {
 	Ledger    *neuron.Ledger     // what was used
 	Batches   *batch.Store       // calls that are made later; nil: none are
 	Jobs      *jobs.Store        // what takes longer than a call; nil: nothing does
+	Files     *rag.Loading       // files that are uploaded; nil with Jobs
 	Finetunes *finetune.Store    // adapters that people stored
 	Sources   *manifest.Store    // what loaders remember
 	Gateway   *gateway.Logs      // what went through AI gateways

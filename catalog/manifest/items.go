@@ -30,6 +30,7 @@ type Item struct {
 	Digest   string    // of the content, as the loader makes it
 	Recipe   string    // what the records depend on beside the content: how it was parsed and cut
 	Records  []string  // ids of its records, in order
+	Count    int       // of them, where the ids were not asked for
 	Reason   string    // why it failed
 	Changed  time.Time // when it was put
 }
@@ -123,7 +124,7 @@ func (s *Store) Items(ctx context.Context, ix Index, source int64, l Look) (item
 		if _, err := s.claimOf(tx, ix, source); err != nil {
 			return err
 		}
-		columns := `path, state, size, modified, digest, recipe, reason, changed`
+		columns := `path, state, size, modified, digest, recipe, reason, changed, count`
 		if l.Records {
 			columns += `, records`
 		}
@@ -133,7 +134,9 @@ func (s *Store) Items(ctx context.Context, ix Index, source int64, l Look) (item
 				Recipe: r.Text(5), Reason: r.Text(6), Changed: moment(r.Int(7)),
 			}
 			if l.Records {
-				i.Records = splitIDs(r.Text(8))
+				i.Records = splitIDs(r.Text(9))
+			} else {
+				i.Count = int(r.Int(8))
 			}
 			items = append(items, i)
 			return nil

@@ -164,6 +164,15 @@ func (s *Store) Sources(ctx context.Context, ix Index) (list []Source, err error
 	return list, err
 }
 
+// Find returns the number of an index's source by its name; 0 = there is none.
+func (s *Store) Find(ctx context.Context, ix Index, name string) (number int64, err error) {
+	err = s.db.View(ctx, func(tx *disk.Tx) error {
+		number, err = find(tx, ix, name)
+		return err
+	})
+	return number, err
+}
+
 // count adds up the items.
 func (f *Source) count(tx *disk.Tx) error {
 	f.Items = map[State]int{}

@@ -150,6 +150,11 @@ func TestSourcesTellWhatTheyHave(t *testing.T) {
 	c := f.claim("/docs", "first")
 	f.put(&c, loaded("a", "1", "2"), loaded("b", "3"), manifest.Item{Path: "c", State: manifest.Failed, Reason: "encrypted"})
 	f.claim("/more", "second")
+	for name, want := range map[string]int64{"/docs": c.Source, "/none": 0} {
+		if n, err := f.Find(t.Context(), docs, name); n != want || err != nil {
+			t.Errorf("%s has the number %d, %v", name, n, err)
+		}
+	}
 	list, err := f.Sources(t.Context(), docs)
 	if err != nil {
 		t.Fatal(err)
@@ -181,8 +186,8 @@ func TestItemsComeByPathInPages(t *testing.T) {
 		page := f.items(c.Source, manifest.Look{After: after, Limit: 2})
 		for _, i := range page {
 			paths = append(paths, i.Path)
-			if i.Records != nil {
-				t.Errorf("%s has records, which were not asked for", i.Path)
+			if i.Records != nil || (i.Count == 1) != (i.Path == "b" || i.Path == "a/z") {
+				t.Errorf("%s has the records %q, which were not asked for, and counts %d", i.Path, i.Records, i.Count)
 			}
 		}
 		if len(page) < 2 {
