@@ -64,7 +64,7 @@ type Rebuilt struct {
 // Reembed builds the twin of an index, or goes on with it, and swaps the two. It may be called again
 // after any error, and after a crash.
 func (s *Service) Reembed(ctx context.Context, r Reembedding, w Work) (Rebuilt, error) {
-	x, err := s.open(ctx, w.Payer.Account, r.Index)
+	x, err := s.indexes.Open(ctx, w.Payer.Account, r.Index) // one that has no model, but texts with vectors of their own, may get one
 	if err != nil {
 		return Rebuilt{}, err
 	}

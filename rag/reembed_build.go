@@ -44,7 +44,7 @@ func (b *builder) run(ctx context.Context) error {
 		if err == nil {
 			err = b.finish(ctx)
 		}
-		if !forgotten(err) {
+		if !b.behind(err) {
 			return err
 		}
 		if err := b.again(ctx); err != nil {
@@ -55,7 +55,7 @@ func (b *builder) run(ctx context.Context) error {
 
 // again has all records compared once more: it is not known what was removed. What is right stays.
 func (b *builder) again(ctx context.Context) error {
-	x, err := b.service.open(ctx, b.twin.Account, b.twin.Name)
+	x, err := b.service.indexes.Open(ctx, b.twin.Account, b.twin.Name)
 	if err != nil {
 		return err
 	}
@@ -71,10 +71,20 @@ func (b *builder) again(ctx context.Context) error {
 // errReplaced says that the index has another storage than the one that is followed.
 var errReplaced = errors.New("the index was restored")
 
-// forgotten reports whether all records must be compared again.
-func forgotten(err error) bool {
+// behind reports whether an error says that all records must be compared again: what was
+// removed is forgotten, or the index was restored, and the storage that was followed is gone.
+func (b *builder) behind(err error) bool {
 	f := fault.As(err)
-	return errors.Is(err, errReplaced) || f != nil && f.Reason == index.ReasonForgotten
+	switch {
+	case errors.Is(err, errReplaced):
+		return true
+	case f == nil:
+		return false
+	case f.Kind == fault.Gone || f.Kind == fault.NotFound:
+		now, gone := b.service.indexes.Describe(b.twin.Account, b.twin.Name)
+		return gone == nil && now.Number != b.twin.Source
+	}
+	return f.Reason == index.ReasonForgotten
 }
 
 // walk compares all records in the order of their ids, from where an earlier run was.

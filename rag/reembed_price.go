@@ -29,7 +29,7 @@ type Estimate struct {
 // EstimateReembedding says what a re-embedding would take, and refuses one that could not
 // begin. Nothing is charged; texts are sampled only if the model is free.
 func (s *Service) EstimateReembedding(ctx context.Context, payer neuron.Payer, r Reembedding) (Estimate, error) {
-	x, err := s.open(ctx, payer.Account, r.Index)
+	x, err := s.indexes.Open(ctx, payer.Account, r.Index)
 	if err != nil {
 		return Estimate{}, err
 	}

@@ -65,3 +65,6 @@ func (s *Service) DropTwin(ctx context.Context, t catalog.Twin) error {
 	s.drop(ctx, index.Number(t.Number))
 	return nil
 }
+
+// Twins returns all twins, of whatever account.
+func (s *Service) Twins() []catalog.Twin { return s.catalog.Twins() }
