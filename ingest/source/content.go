@@ -9,19 +9,18 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 
-	"nearside/doc/parse"
 	"nearside/fault"
 	"nearside/ingest"
 )
 
 // fileContent is an opened file of the disk.
 type fileContent struct {
-	f     *os.File
-	was   os.FileInfo                 // of the descriptor, when it was opened
-	again func() (os.FileInfo, error) // what is there now
-	name  string
+	f       *os.File
+	was     os.FileInfo                 // of the descriptor, when it was opened
+	again   func() (os.FileInfo, error) // what is there now
+	name    string
+	options *Options
 }
 
 // opener knows how to get at a file.
@@ -31,8 +30,8 @@ type opener struct {
 	stat func() (os.FileInfo, error)
 }
 
-// content opens a file if it is one, and not over the limit. What counts is what was opened, not what stood there before.
-func (o opener) content(limit int64) (_ ingest.Content, err error) {
+// content opens a file if it is one, and not too large. What counts is what was opened, not what stood there before.
+func (o opener) content(options *Options) (_ ingest.Content, err error) {
 	f, err := o.open()
 	if err != nil {
 		return nil, unreadable(o.name, err)
@@ -46,10 +45,10 @@ func (o opener) content(limit int64) (_ ingest.Content, err error) {
 	if err != nil {
 		return nil, unreadable(o.name, err)
 	}
-	if err := readable(o.name, info, limit); err != nil {
+	if err := readable(o.name, info, options.MaxFileSize); err != nil {
 		return nil, err
 	}
-	return &fileContent{f: f, was: info, again: o.stat, name: o.name}, nil
+	return &fileContent{f: f, was: info, again: o.stat, name: o.name, options: options}, nil
 }
 
 // readable returns why something is not to be read: it is no regular file, or too large.
@@ -105,10 +104,7 @@ func digest(ctx context.Context, name string, r io.Reader) (string, error) {
 
 // Files implements ingest.Content.
 func (c *fileContent) Files(ctx context.Context, yield func(ingest.File) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return yield(ingest.File{File: parse.File{Name: path.Base(c.name), Body: c.body(), At: c.body(), Size: c.was.Size()}})
+	return unpack(ctx, packed{name: c.name, body: c.body(), at: c.f, size: c.was.Size()}, c.options, yield)
 }
 
 // Changed implements ingest.Content.

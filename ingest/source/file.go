@@ -59,6 +59,6 @@ func (f *file) Walk(ctx context.Context, yield func(*ingest.Item) error) error {
 func (o *Options) fill(item *ingest.Item, info os.FileInfo, by opener) {
 	item.Size, item.Modified = info.Size(), info.ModTime()
 	if item.Problem = readable(by.name, info, o.MaxFileSize); item.Problem == nil {
-		item.Open = func(context.Context) (ingest.Content, error) { return by.content(o.MaxFileSize) }
+		item.Open = func(context.Context) (ingest.Content, error) { return by.content(o) }
 	}
 }

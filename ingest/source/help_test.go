@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -129,13 +130,13 @@ func filesOf(ctx context.Context, c ingest.Content) ([]string, error) {
 			return nil
 		}
 		data, err := io.ReadAll(f.Body)
-		says := string(data)
+		says := strings.TrimRight(string(data), "\x00") // bombs are made of zeros
 		if err != nil {
 			says += "! " + err.Error()
 		}
 		if f.At != nil && err == nil {
 			again := make([]byte, f.Size)
-			if n, err := f.At.ReadAt(again, 0); string(again[:n]) != says || err != nil && !errors.Is(err, io.EOF) {
+			if n, err := f.At.ReadAt(again, 0); !bytes.Equal(again[:n], data) || err != nil && !errors.Is(err, io.EOF) {
 				says += "! at random it says something else"
 			}
 		}

@@ -26,13 +26,15 @@ type Options struct {
 	NoIgnore    bool     // do not heed .gitignore, .ignore and .nearsideignore
 	Hidden      bool     // names that begin with a dot too
 	FollowLinks bool     // follow all links, also those that lead out of the folder
-	MaxFileSize int64    // bytes; 0 = DefaultMaxFileSize
+	MaxFileSize int64    // bytes, also of a member of an archive; 0 = DefaultMaxFileSize
+	Unpack      Limits   // what an archive may unpack to
 }
 
 func (o Options) orDefault() Options {
 	if o.MaxFileSize <= 0 {
 		o.MaxFileSize = DefaultMaxFileSize
 	}
+	o.Unpack = o.Unpack.orDefault()
 	return o
 }
 
