@@ -50,6 +50,7 @@ type house struct {
 	sources   *manifest.Store
 	jobs      *jobs.Store
 	files     *rag.Loading
+	reembeds  *rag.Reembeddings
 	backends  backends
 	models    *llm.Router
 	texts     *rag.Service
@@ -129,6 +130,9 @@ func openHouse(ctx context.Context, o houseOptions) (h *house, err error) {
 	if err != nil {
 		return h, err
 	}
+	if h.reembeds, err = rag.NewReembeddings(ctx, h.texts, h.jobs, o.log); err != nil {
+		return h, err
+	}
 	h.files, err = rag.NewLoading(rag.LoadingParts{Texts: h.texts, Jobs: h.jobs, Spool: spool, Sources: h.sources, Ledger: h.ledger, Log: o.log})
 	if err != nil {
 		return h, err
@@ -170,7 +174,7 @@ func (h *house) reload() error { return h.readModels(h.models.Swap) }
 
 // parts is what a server needs of the house.
 func (h *house) parts() server.Parts {
-	return server.Parts{Keys: h.catalog, Projects: h.catalog, Traffic: h.traffic, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Batches: h.batches, Jobs: h.jobs, Files: h.files, Gateway: h.gateway, Finetunes: h.finetunes, Sources: h.sources, Texts: h.texts}
+	return server.Parts{Keys: h.catalog, Projects: h.catalog, Traffic: h.traffic, Vectorize: h.vectorize, Models: h.models, Ledger: h.ledger, Batches: h.batches, Jobs: h.jobs, Files: h.files, Reembeddings: h.reembeds, Gateway: h.gateway, Finetunes: h.finetunes, Sources: h.sources, Texts: h.texts}
 }
 
 // Close closes everything, the innermost first.

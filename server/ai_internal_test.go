@@ -140,7 +140,11 @@ func domainWith(t *testing.T, embedders []embed.Embedder, servers ...backend.Bac
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Parts{Projects: entries, Vectorize: indexes, Models: router, Ledger: ledger, Batches: batches, Jobs: work, Files: files, Finetunes: tunes, Sources: manifests, Gateway: logs, Texts: texts}
+	reembeddings, err := rag.NewReembeddings(t.Context(), texts, work, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Parts{Projects: entries, Vectorize: indexes, Models: router, Ledger: ledger, Batches: batches, Jobs: work, Reembeddings: reembeddings, Files: files, Finetunes: tunes, Sources: manifests, Gateway: logs, Texts: texts}
 }
 
 const (

@@ -41,23 +41,24 @@ func notes(h *harness) {
 
 // chargeTests has every route that reaches a model. A route that is missing here fails the build.
 var chargeTests = map[string]chargeTest{
-	"POST /client/v4/accounts/{account}/ai/run/{model...}":               {path: home + "/ai/run/" + llama, body: `{` + hello + `}`, stream: `{` + hello + `,"stream":true}`},
-	"POST /client/v4/accounts/{account}/ai/v1/chat/completions":          {path: home + "/ai/v1/chat/completions", body: completions + `}`, stream: completions + `,"stream":true}`},
-	"POST /client/v4/accounts/{account}/ai/v1/completions":               {path: home + "/ai/v1/completions", body: texts + `}`, stream: texts + `,"stream":true}`},
-	"POST /client/v4/accounts/{account}/ai/v1/responses":                 {path: home + "/ai/v1/responses", body: responses + `}`, stream: responses + `,"stream":true}`},
-	"POST /client/v4/accounts/{account}/ai/v1/embeddings":                {path: home + "/ai/v1/embeddings", body: embeds},
-	"POST /v1/chat/completions":                                          {path: "/v1/chat/completions", body: completions + `}`, stream: completions + `,"stream":true}`},
-	"POST /v1/completions":                                               {path: "/v1/completions", body: texts + `}`, stream: texts + `,"stream":true}`},
-	"POST /v1/responses":                                                 {path: "/v1/responses", body: responses + `}`, stream: responses + `,"stream":true}`},
-	"POST /v1/embeddings":                                                {path: "/v1/embeddings", body: embeds},
-	"POST /v1/{account}/{gateway}":                                       {path: "/v1/local/mine", body: elsewhere + `}}]`, stream: elsewhere + `,"stream":true}}]`},
-	"POST /v1/{account}/{gateway}/workers-ai/{endpoint...}":              {path: "/v1/local/mine/workers-ai/run/" + llama, body: `{` + hello + `}`, stream: `{` + hello + `,"stream":true}`},
-	"POST /v1/{account}/{gateway}/compat/{endpoint...}":                  {path: "/v1/local/mine/compat/chat/completions", body: compat + `}`, stream: compat + `,"stream":true}`},
-	"POST /client/v4/accounts/{account}/ai/tomarkdown":                   {free: true}, // but for pictures, by a model that has no price
-	"POST /client/v4/accounts/{account}/nearside/indexes/{index}/files":  {free: true}, // the job pays: see TestWhatAJobTellsOfItsCostIsWhatIsCharged
-	"POST /client/v4/accounts/{account}/nearside/indexes":                {path: home + "/nearside/indexes", body: `{"name":"notes","model":"` + bgeM3 + `"}`, free: true},
-	"POST /client/v4/accounts/{account}/nearside/indexes/{index}/texts":  {path: home + "/nearside/indexes/notes/texts", body: `{"texts":[{"id":"1","text":"a cat and a dog"}]}`, prepare: notes},
-	"POST /client/v4/accounts/{account}/nearside/indexes/{index}/search": {path: home + "/nearside/indexes/notes/search", body: `{"query":"a cat","topK":1}`, prepare: notes},
+	"POST /client/v4/accounts/{account}/ai/run/{model...}":                {path: home + "/ai/run/" + llama, body: `{` + hello + `}`, stream: `{` + hello + `,"stream":true}`},
+	"POST /client/v4/accounts/{account}/ai/v1/chat/completions":           {path: home + "/ai/v1/chat/completions", body: completions + `}`, stream: completions + `,"stream":true}`},
+	"POST /client/v4/accounts/{account}/ai/v1/completions":                {path: home + "/ai/v1/completions", body: texts + `}`, stream: texts + `,"stream":true}`},
+	"POST /client/v4/accounts/{account}/ai/v1/responses":                  {path: home + "/ai/v1/responses", body: responses + `}`, stream: responses + `,"stream":true}`},
+	"POST /client/v4/accounts/{account}/ai/v1/embeddings":                 {path: home + "/ai/v1/embeddings", body: embeds},
+	"POST /v1/chat/completions":                                           {path: "/v1/chat/completions", body: completions + `}`, stream: completions + `,"stream":true}`},
+	"POST /v1/completions":                                                {path: "/v1/completions", body: texts + `}`, stream: texts + `,"stream":true}`},
+	"POST /v1/responses":                                                  {path: "/v1/responses", body: responses + `}`, stream: responses + `,"stream":true}`},
+	"POST /v1/embeddings":                                                 {path: "/v1/embeddings", body: embeds},
+	"POST /v1/{account}/{gateway}":                                        {path: "/v1/local/mine", body: elsewhere + `}}]`, stream: elsewhere + `,"stream":true}}]`},
+	"POST /v1/{account}/{gateway}/workers-ai/{endpoint...}":               {path: "/v1/local/mine/workers-ai/run/" + llama, body: `{` + hello + `}`, stream: `{` + hello + `,"stream":true}`},
+	"POST /v1/{account}/{gateway}/compat/{endpoint...}":                   {path: "/v1/local/mine/compat/chat/completions", body: compat + `}`, stream: compat + `,"stream":true}`},
+	"POST /client/v4/accounts/{account}/ai/tomarkdown":                    {free: true}, // but for pictures, by a model that has no price
+	"POST /client/v4/accounts/{account}/nearside/indexes/{index}/files":   {free: true}, // the job pays: see TestWhatAJobTellsOfItsCostIsWhatIsCharged
+	"POST /client/v4/accounts/{account}/nearside/indexes":                 {path: home + "/nearside/indexes", body: `{"name":"notes","model":"` + bgeM3 + `"}`, free: true},
+	"POST /client/v4/accounts/{account}/nearside/indexes/{index}/texts":   {path: home + "/nearside/indexes/notes/texts", body: `{"texts":[{"id":"1","text":"a cat and a dog"}]}`, prepare: notes},
+	"POST /client/v4/accounts/{account}/nearside/indexes/{index}/reembed": {free: true}, // the job is charged, later
+	"POST /client/v4/accounts/{account}/nearside/indexes/{index}/search":  {path: home + "/nearside/indexes/notes/search", body: `{"query":"a cat","topK":1}`, prepare: notes},
 }
 
 func TestEveryRouteThatReachesAModelHasAChargeTest(t *testing.T) {

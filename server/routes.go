@@ -172,6 +172,13 @@ var routes = []Route{
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/jobs/{job}", Handle: showJob, Scope: read, Family: nearsideAPI},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/jobs/{job}/cancel", Handle: cancelJob, Scope: write, Family: nearsideAPI},
 
+	// An index gets other weights while it serves; what it was before is kept.
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/reembed", Handle: reembedIndex, Scope: admin, Family: nearsideAPI, BodyLimit: maxSmall, ContentTypes: jsonOnly, Reaches: true},
+	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/reembed", Handle: showReembedding, Scope: read, Family: nearsideAPI},
+	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/reembed", Handle: cancelReembedding, Scope: admin, Family: nearsideAPI},
+	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/previous/restore", Handle: restorePrevious, Scope: admin, Family: nearsideAPI},
+	{Method: "DELETE", Path: "/client/v4/accounts/{account}/nearside/indexes/{index}/previous", Handle: dropPrevious, Scope: admin, Family: nearsideAPI},
+
 	// Models, beyond Cloudflare.
 	{Method: "GET", Path: "/client/v4/accounts/{account}/nearside/models", Handle: listServedModels, Scope: read, Family: nearsideAPI},
 	{Method: "POST", Path: "/client/v4/accounts/{account}/nearside/models/switch", Handle: switchModel, Scope: admin, Family: nearsideAPI, BodyLimit: 64 << 10, ContentTypes: jsonOnly},

@@ -71,6 +71,8 @@ type Parts struct {
 	Traffic   *traffic.Recorder  // what the bindings of projects did; nil: nobody remembers
 	Condition func() Condition   // what /health tells; nil: nothing but that the server is up
 
+	Reembeddings *rag.Reembeddings // jobs that give indexes other weights; nil with Jobs
+
 	Edge *edge.Edge // certificates and sessions of the Workers edge; nil: there is none
 
 	Collectors []prometheus.Collector // what /metrics tells beside the server's own
