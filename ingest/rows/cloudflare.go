@@ -24,9 +24,8 @@ type Cloudflare struct {
 	Dimensions int    // of the index
 	TextKey    string // the metadata that texts become; "" = texts stay behind
 
-	Pause   time.Duration         // before a call that failed is first made again; 0 = a second
-	Waiting func(why error)       // called, from any goroutine, before such a pause; may be nil
-	Changed func(mutation string) // called, from any goroutine, with each mutation; may be nil
+	Pause   time.Duration   // before a call that failed is first made again; 0 = a second
+	Waiting func(why error) // called, from any goroutine, before such a pause; may be nil
 }
 
 // fit makes of a record what Cloudflare takes, or says why that cannot be.
@@ -100,16 +99,9 @@ func withText(metadata []byte, key, text string) ([]byte, error) {
 
 func (l *load) postCloudflare(ctx context.Context, records []record) error {
 	body := linesOf(records)
-	var done struct {
-		MutationID string `json:"mutationId"`
-	}
-	err := l.Cloudflare.Patiently(ctx, func() error {
-		return l.Client.Send(ctx, http.MethodPost, vectors.path(l.Index), typeLines, body, &done)
+	return l.Cloudflare.Patiently(ctx, func() error {
+		return l.Client.Send(ctx, http.MethodPost, vectors.path(l.Index), typeLines, body, nil)
 	})
-	if err == nil && l.Cloudflare.Changed != nil {
-		l.Cloudflare.Changed(done.MutationID)
-	}
-	return err
 }
 
 // Patience with a service that is busy or away: seven pauses, each twice the one before, are some two minutes.

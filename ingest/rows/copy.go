@@ -34,7 +34,8 @@ func Copy(ctx context.Context, o Options, from Source, keep *bookmark.Bookmark) 
 			return l.report(), err
 		}
 		if found {
-			s.rows, l.before = m.mark.Rows, m.mark.Rows
+			s.rows = m.mark.Rows
+			l.doneBefore(m.mark)
 			l.Resumed(from.Name(), m.mark.Rows)
 		} else {
 			m.mark = bookmark.Mark{Version: l.Version}

@@ -63,9 +63,9 @@ type Options struct {
 // Report counts what a load did.
 type Report struct {
 	Loaded    int64 `json:"loaded"`              // records stored
-	Refused   int64 `json:"refused"`             // records not stored, each told to Options.Refused
+	Refused   int64 `json:"refused"`             // records not stored, each told to Options.Refused, now or by an earlier load that this one goes on with
 	Shortened int64 `json:"shortened"`           // texts of which the model read only the beginning
-	Before    int64 `json:"before,omitempty"`    // records that an earlier load had done, and this one passed over
+	Before    int64 `json:"before,omitempty"`    // records that an earlier load had stored, and this one passed over
 	TextsLeft int64 `json:"textsLeft,omitempty"` // texts that stayed behind: Cloudflare's index has no place for them
 }
 
@@ -212,9 +212,15 @@ func (l *load) file(ctx context.Context, path string) (err error) {
 			return err
 		}
 		l.Resumed(path, rows)
-		l.before += rows
+		l.doneBefore(m.mark)
 	}
 	return l.all(ctx, src, m)
+}
+
+// doneBefore counts what an earlier load did.
+func (l *load) doneBefore(m bookmark.Mark) {
+	l.before += m.Rows - m.Refused
+	l.refused.Add(m.Refused)
 }
 
 // versionOf stands for what a file holds: another size or time of change is another file.
