@@ -146,6 +146,8 @@ var reasons = map[fault.Reason]meaning{
 	catalog.ReasonDeleted:   {410, 3005},
 	catalog.ReasonDuplicate: {400, 3002},
 	catalog.ReasonQuota:     {400, 3003}, // no reply of the kind is known
+	catalog.ReasonTwin:      {409, 10409},
+	catalog.ReasonNoTwin:    {404, 10404},
 	vectorize.ReasonName:    {400, 3001},
 	index.ReasonConfig:      {400, 3003},
 	reasonLegacyCreate:      {400, 3003}, // no reply of the kind is known
@@ -177,6 +179,7 @@ var reasons = map[fault.Reason]meaning{
 	filter.ReasonFilter:         {400, 40026},
 	filter.ReasonProperty:       {400, 40026},
 	reasonLegacyExists:          {400, 40026},
+	vectorize.ReasonReembedded:  {409, 40026},
 	index.ReasonScope:           {403, 10000},
 
 	// Workers AI.
