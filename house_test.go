@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"fault":             {},
 	"index":             {"fault", "index/filter"},
 	"index/filter":      {"fault"},
+	"index/fuse":        {},
 	"index/indextest":   {"fault", "index", "index/filter"},
 	"index/keyword":     {"disk", "fault"},
 	"index/local":       {"disk", "fault", "index", "index/filter", "index/local"},
