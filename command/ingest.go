@@ -22,6 +22,7 @@ type ingestFlags struct {
 	watch    bool
 	show     bool
 	reading  readingFlags
+	rows     rowFlags
 	options  ingest.Options
 }
 
@@ -80,6 +81,7 @@ func (f *ingestFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&o.BatchRecords, "batch", 0, fmt.Sprintf("passages or records sent at a time at most (default %d passages, 100 texts or 1000 vectors)", ingest.DefaultBatchRecords))
 	flags.IntVar(&o.Concurrency, "concurrency", 2, "batches under way at once")
 	f.reading.register(flags, 0)
+	f.rows.register(flags)
 }
 
 // run decides what the arguments are.
