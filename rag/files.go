@@ -107,7 +107,10 @@ func (u *Upload) Load(ctx context.Context, o UploadOptions) (jobs.Job, error) {
 	if err := u.check(ctx, o); err != nil {
 		return jobs.Job{}, err
 	}
-	spec, err := json.Marshal(uploaded{u.parcel.Name, u.files, o.Limits, o.Namespace, o.Metadata, o.Size, o.Overlap})
+	spec, err := json.Marshal(uploaded{
+		Parcel: u.parcel.Name, Files: u.files, Namespace: o.Namespace, Metadata: o.Metadata, Size: o.Size, Overlap: o.Overlap,
+		Opens: o.Limits.Namespaces, Filter: o.Limits.Filter,
+	})
 	if err != nil {
 		return jobs.Job{}, err
 	}

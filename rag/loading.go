@@ -12,6 +12,7 @@ import (
 	"nearside/catalog/manifest"
 	"nearside/doc/chunk"
 	"nearside/fault"
+	"nearside/index"
 	"nearside/ingest"
 	"nearside/ingest/source"
 	"nearside/jobs"
@@ -72,15 +73,26 @@ func NewLoading(p LoadingParts) (*Loading, error) {
 	return l, nil
 }
 
+// Waiting is how many bytes of uploaded files wait to be loaded.
+func (l *Loading) Waiting() int64 { return l.spool.Bytes() }
+
 // uploaded is what a job is to load: its spec.
 type uploaded struct {
 	Parcel    string          `json:"parcel"`
 	Files     []uploadedFile  `json:"files"`
-	Limits    catalog.Limits  `json:"limits"` // of the key
 	Namespace string          `json:"namespace,omitempty"`
 	Metadata  json.RawMessage `json:"metadata,omitempty"`
 	Size      int             `json:"size,omitempty"`
 	Overlap   int             `json:"overlap,omitempty"`
+
+	// The limits of the key: it has no others where its records are concerned.
+	Opens  []string        `json:"opens"` // namespaces; null = all
+	Filter json.RawMessage `json:"filter,omitempty"`
+}
+
+// within is the scope of the key.
+func (u uploaded) within() (index.Scope, error) {
+	return vectorize.Within(catalog.Limits{Namespaces: u.Opens, Filter: u.Filter})
 }
 
 type uploadedFile struct {
@@ -135,7 +147,7 @@ func (l *Loading) run(ctx context.Context, r *jobs.Run) error {
 
 // options are those of the load that a job asks for. Its source is claimed.
 func (l *Loading) options(ctx context.Context, r *jobs.Run, u uploaded) (o ingest.Options, err error) {
-	within, err := vectorize.Within(u.Limits)
+	within, err := u.within()
 	if err != nil {
 		return o, err
 	}
