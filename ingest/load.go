@@ -107,6 +107,9 @@ type load struct {
 	complete bool     // the walk came to its end
 	gone     []string // known items that it did not hand out
 	known    int      // items that were known
+
+	late   sync.Mutex
+	closed []string // known items that were gone when they were opened; guarded by late
 }
 
 // prepare asks what the index is, and checks the options against it.

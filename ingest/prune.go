@@ -2,11 +2,13 @@ package ingest
 
 import (
 	"context"
-	"sort"
+	"slices"
 )
 
 // prune removes the records of items that are gone, and forgets the items.
 func (l *load) prune(ctx context.Context) error {
+	l.gone = append(l.gone, l.closed...)
+	slices.Sort(l.gone)
 	if !l.Prune || l.DryRun || len(l.gone) == 0 {
 		return nil
 	}
@@ -41,8 +43,8 @@ func (l *load) prune(ctx context.Context) error {
 }
 
 func (l *load) isGone(path string) bool {
-	i := sort.SearchStrings(l.gone, path)
-	return i < len(l.gone) && l.gone[i] == path
+	_, found := slices.BinarySearch(l.gone, path)
+	return found
 }
 
 // pruneSome removes items. Until their records are gone they count as on their way: what comes back

@@ -49,6 +49,9 @@ func (l *load) open(ctx context.Context, c candidate, to chan<- *segment) (err e
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case fault.Is(err, fault.Gone) && c.known != nil:
+		l.vanished(c.item.Path)
+		return nil
 	case err != nil:
 		return l.unread(ctx, c, err)
 	case c.known != nil && l.sameContent(now, c.known):
@@ -64,6 +67,14 @@ func (l *load) open(ctx context.Context, c candidate, to chan<- *segment) (err e
 		w.doubt(err)
 	}
 	return w.close(ctx)
+}
+
+// vanished notes that a known item is gone, as turned out when it was opened.
+func (l *load) vanished(path string) {
+	l.late.Lock()
+	defer l.late.Unlock()
+	l.closed = append(l.closed, path)
+	l.count(func(t *Totals) { t.Gone++ })
 }
 
 // sameContent reports whether an item whose size or time changed is what it was all the same.

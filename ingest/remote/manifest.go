@@ -13,9 +13,6 @@ import (
 	"nearside/ingest"
 )
 
-// renewEvery is how often a claim is renewed that is not used: it ends after thirty seconds.
-const renewEvery = 10 * time.Second
-
 // Manifest is what a server remembers of a source and an index, for the one that has it claimed.
 type Manifest struct {
 	target *Target
@@ -141,7 +138,7 @@ func (m *Manifest) check(err error) {
 
 // renew prolongs the claim now and then. A server that is away does not end it.
 func (m *Manifest) renew(ctx context.Context) {
-	ticker := time.NewTicker(renewEvery)
+	ticker := time.NewTicker(m.target.Renew)
 	defer ticker.Stop()
 	for {
 		select {

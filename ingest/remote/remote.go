@@ -32,11 +32,15 @@ type Options struct {
 	// Vocabulary returns the tokenizer of the built-in encoder, nil if it is not on this machine; nil = it is not.
 	Vocabulary func() (chunk.Tokenizer, error)
 	Patience   time.Duration        // that a server may be away; DefaultPatience
+	Renew      time.Duration        // how often a claim is renewed; DefaultRenew
 	Log        func(message string) // is told of waits; may be nil
 }
 
-// DefaultPatience is how long a server is waited for: the time of an update of its machine.
-const DefaultPatience = 5 * time.Minute
+// Defaults of the options: a server is waited for as long as an update of its machine takes. A claim ends after 30 seconds.
+const (
+	DefaultPatience = 5 * time.Minute
+	DefaultRenew    = 10 * time.Second
+)
 
 // Target is an index on a server.
 type Target struct {
@@ -53,7 +57,7 @@ var _ ingest.Target = (*Target)(nil)
 
 // Open returns the index of a server. Nothing is asked yet.
 func Open(c *client.Client, index string, o Options) *Target {
-	o.Patience = cmp.Or(o.Patience, DefaultPatience)
+	o.Patience, o.Renew = cmp.Or(o.Patience, DefaultPatience), cmp.Or(o.Renew, DefaultRenew)
 	return &Target{client: c, index: index, Options: o}
 }
 
