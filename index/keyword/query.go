@@ -38,8 +38,10 @@ const (
 	maxBoost     = 1000
 )
 
-// DefaultBoosts searches titles and texts as if they were one.
-var DefaultBoosts = map[Field]float64{Title: 1, Text: 1}
+// DefaultBoosts has a title say more than a text, and metadata less. On cranfield titles at 2
+// instead of 1 are worth .007 of nDCG@10, on medquad .03; metadata at 0.2 finds .01 more of what
+// is relevant in the first hundred, and costs nothing beyond noise (TestFigures).
+var DefaultBoosts = map[Field]float64{Title: 2, Text: 1, Metadata: 0.2}
 
 // settings are a query's choices, checked and complete.
 type settings struct {
@@ -147,9 +149,18 @@ func merged(all []clause) []clause {
 
 // phrase returns the clause of words in quotes, stop words included.
 func (z *Analyzer) phrase(text string) (clause, bool) {
-	tokens := withoutTails(z.Analyze(text))
+	tokens := z.Analyze(text)
+	from := 0 // what is before it has to end as it does here
+	for i := range tokens {
+		if z.analysis.Tokenizer == Trigrams && i > 0 && tokens[i].Position > tokens[i-1].Position+1 {
+			from = i
+		}
+	}
 	c := clause{weight: 1}
-	for _, t := range tokens {
+	for _, t := range tokens[:from] {
+		c.parts = append(c.parts, part{term: t.Term, offset: t.Position - tokens[0].Position})
+	}
+	for _, t := range withoutTails(tokens[from:]) {
 		c.parts = append(c.parts, part{term: t.Term, prefix: t.Tail, offset: t.Position - tokens[0].Position})
 	}
 	return c, len(c.parts) > 0
