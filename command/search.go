@@ -81,11 +81,41 @@ func newSearch() *cobra.Command {
 	return cmd
 }
 
-// printPassage writes a passage for people: score and id, title, text.
+// printPassage writes a passage for people: score, where it stands, id, title, text.
 func printPassage(w io.Writer, p passage) {
-	fmt.Fprintf(w, "%.4f  %s", p.Score, p.ID)
-	if p.Title != "" {
-		fmt.Fprintf(w, "  %s", p.Title)
+	fmt.Fprintf(w, "%.4f", p.Score)
+	for _, word := range []string{p.place(), p.ID, p.Title} {
+		if word != "" {
+			fmt.Fprintf(w, "  %s", word)
+		}
 	}
 	fmt.Fprintf(w, "\n        %s\n", strings.ReplaceAll(p.Text, "\n", "\n        "))
+}
+
+// place says where a passage of a document stands, from the metadata that ingest gives it: guide.md:31, manual.pdf page
+// 4; "" = it is of no document.
+func (p passage) place() string {
+	var from struct {
+		Path   string `json:"path"`
+		Member string `json:"member"`
+		Key    string `json:"key"`
+		Line   int    `json:"line"`
+		Page   int    `json:"page"`
+	}
+	if json.Unmarshal(p.Metadata, &from) != nil || from.Path == "" {
+		return "" // somebody else's metadata may have these names
+	}
+	place := from.Path
+	if from.Member != "" {
+		place += "!" + from.Member
+	}
+	switch {
+	case from.Page > 0:
+		place += fmt.Sprintf(" page %d", from.Page)
+	case from.Key != "":
+		place += " " + from.Key
+	case from.Line > 0:
+		place += fmt.Sprintf(":%d", from.Line)
+	}
+	return place
 }
