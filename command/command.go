@@ -110,7 +110,7 @@ Every flag is also an environment variable: --data is NEARSIDE_DATA.`,
 		return fault.New(fault.Invalid, "%s; see: %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		newServe(assets), newIndex(), newRecords(), newSearch(), newChat(), newIngest(), newReembed(), newKeys(), newModels(), newUsage(), newSnapshot(),
+		newServe(assets), newIndex(), newRecords(), newSearch(), newChat(), newIngest(), newFiles(), newJobs(), newReembed(), newKeys(), newModels(), newUsage(), newSnapshot(),
 		newExport(), newPush(), newPull(),
 		newDev(assets), newCheck(), newSalvage(), newEval(), newBench(), newParse(), newVersion(),
 	)
