@@ -2,11 +2,13 @@ package command
 
 import (
 	"bufio"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -45,7 +47,13 @@ func areRecords(path string) bool {
 	if vecfile.Known(path) {
 		return true
 	}
-	line, err := bufio.NewReaderSize(f, 1<<20).ReadSlice('\n')
+	var plain io.Reader = f
+	if strings.HasSuffix(path, ".gz") {
+		if plain, err = gzip.NewReader(f); err != nil {
+			return false
+		}
+	}
+	line, err := bufio.NewReaderSize(plain, 1<<20).ReadSlice('\n')
 	if err != nil && err != io.EOF {
 		return false
 	}

@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"nearside/client"
 	"nearside/fault"
 	"nearside/ingest/move"
 	"nearside/ingest/rows"
@@ -89,7 +91,7 @@ Cloudflare hands out 20 vectors a call and takes 1200 calls in five minutes: som
 
 // run copies an index and says what became of it.
 func (f *moveFlags) run(cmd *cobra.Command, from, to move.Place) error {
-	if from.Client.URL == to.Client.URL && from.Client.Account == to.Client.Account && from.Index == to.Index {
+	if sameAddress(from.Client, to.Client) && from.Index == to.Index {
 		return fault.New(fault.Invalid, "%s would be copied onto itself; name another with --index", from)
 	}
 	stderr := cmd.ErrOrStderr()
@@ -109,6 +111,11 @@ func (f *moveFlags) run(cmd *cobra.Command, from, to move.Place) error {
 		return partlyDone{int(report.Stored()), int(report.Refused)}
 	}
 	return err
+}
+
+// sameAddress reports whether two clients call one account of one server, as far as their addresses tell.
+func sameAddress(a, b *client.Client) bool {
+	return strings.TrimRight(a.URL, "/") == strings.TrimRight(b.URL, "/") && cmp.Or(a.Account, "local") == cmp.Or(b.Account, "local")
 }
 
 // interrupted says how far a copy came that was not finished.

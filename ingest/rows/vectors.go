@@ -41,7 +41,10 @@ func openVectors(o Options, path string) (*vectorFile, error) {
 func (f *vectorFile) next() (record, error) {
 	v, err := f.r.Next()
 	if err == io.EOF {
-		return record{}, errors.Join(f.finish(), err)
+		if err := f.finish(); err != nil {
+			return record{}, err
+		}
+		return record{}, io.EOF
 	}
 	var row *vecfile.RowError
 	if err != nil && !errors.As(err, &row) {
