@@ -108,6 +108,13 @@ func check(ctx context.Context, data string) (report checkReport, err error) {
 		}
 	}
 	report.Indexes = len(indexes)
+	if len(found) == 0 {
+		twins, err := listTwins(dir)
+		if err != nil {
+			return report, err
+		}
+		indexes = append(indexes, twins...)
+	}
 	folder := dir.Sub(indexesFolder)
 	found, err = local.Check(ctx, folder)
 	for _, f := range found {
@@ -117,7 +124,7 @@ func check(ctx context.Context, data string) (report checkReport, err error) {
 		if there, err := folder.Exists(folderOf(x)); err != nil {
 			return report, err
 		} else if !there {
-			report.add(disk.Finding{Path: folder.Path(folderOf(x)), Problem: "the index's folder is gone", Rescue: "restore it from a snapshot"}, folder, indexes)
+			report.add(disk.Finding{Path: folder.Path(folderOf(x)), Problem: "the index's folder is gone", Rescue: rescueOf(x)}, folder, indexes)
 		}
 	}
 	if err != nil {
@@ -179,6 +186,32 @@ func (r *checkReport) add(f disk.Finding, folder *disk.Dir, indexes []catalog.In
 
 // folderOf is the name of an index's folder: its number.
 func folderOf(x catalog.Index) string { return strconv.FormatUint(uint64(x.Number), 10) }
+
+// rescueOf is what can be done about an index, or about the second storage of one, that is gone.
+func rescueOf(x catalog.Index) string {
+	if x.Origin == 0 {
+		return "delete what the catalogue knows of it: nearside reembed INDEX --cancel, or --drop-old"
+	}
+	return "restore it from a snapshot"
+}
+
+// listTwins reads which second storages of indexes a sound catalogue names, as indexes without origin,
+// under names that say what they are.
+func listTwins(dir *disk.Dir) (list []catalog.Index, err error) {
+	c, err := catalog.Open(dir, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAfter(c, &err)
+	for _, t := range c.Twins() {
+		what := "as it is being re-embedded"
+		if t.State != catalog.Building {
+			what = "as it was before it was re-embedded"
+		}
+		list = append(list, catalog.Index{Account: t.Account, Name: fmt.Sprintf("%s (%s)", t.Name, what), Number: t.Number})
+	}
+	return list, nil
+}
 
 // listIndexes reads which indexes a sound catalogue names.
 func listIndexes(dir *disk.Dir) (indexes []catalog.Index, err error) {

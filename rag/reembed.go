@@ -144,6 +144,9 @@ func (s *Service) wanted(ctx context.Context, x *vectorize.Index, r Reembedding)
 	if d.Metric == "" {
 		d.Metric = index.Metric(now.Metric)
 	}
+	if err := index.ValidateConfig(index.Config{Dimensions: d.Dimensions, Metric: d.Metric}); err != nil {
+		return d, err
+	}
 	if d.Fingerprint == now.Fingerprint && d.Model == now.Model && string(d.Metric) == now.Metric {
 		return d, &fault.Error{Kind: fault.Conflict, Reason: ReasonSameWeights, Message: "index \"" + now.Name + "\" has vectors of " + now.Model +
 			" already, by the weights " + now.Fingerprint + " that serve it now; there is nothing to re-embed"}

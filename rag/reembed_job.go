@@ -153,7 +153,8 @@ func (r *Reembeddings) DropKept(ctx context.Context, account, name string) error
 type Other struct {
 	catalog.Twin
 	Records int
-	Bytes   int64 // on the disk
+	Bytes   int64  // on the disk
+	Damaged string // why it cannot be opened; "" = it can
 }
 
 // Other describes the second storage of an index, if it has one.
@@ -162,12 +163,18 @@ func (r *Reembeddings) Other(ctx context.Context, account, name string) (o Other
 	if !ok {
 		return o, false, nil
 	}
+	o.Twin = t
 	x, err := r.texts.indexes.OpenTwin(ctx, t)
+	if f := fault.As(err); f != nil && (f.Kind == fault.Corrupt || f.Kind == fault.NotFound) {
+		o.Damaged = f.Message // it can be deleted all the same
+		return o, true, nil
+	}
 	if err != nil {
 		return o, false, err
 	}
 	info, err := x.Info(ctx, index.Read{})
-	return Other{t, info.Count, info.Bytes}, err == nil, err
+	o.Records, o.Bytes = info.Count, info.Bytes
+	return o, err == nil, err
 }
 
 // run does a job, or what is left of it.

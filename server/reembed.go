@@ -83,6 +83,7 @@ type otherObject struct {
 	Count       int               `json:"vectorCount"`
 	Bytes       int64             `json:"bytes"` // on the disk
 	Created     string            `json:"created_on"`
+	Damaged     string            `json:"damaged,omitempty"` // why it cannot be opened
 }
 
 // showReembedding answers GET …/nearside/indexes/{index}/reembed: the last job, the storage that it
@@ -113,7 +114,7 @@ func showReembedding(s *Server, c *call) error {
 		shown := &otherObject{
 			State: other.State, Model: other.Model, Fingerprint: other.Fingerprint,
 			Config: indexConfig{other.Preset, other.Dimensions, index.Metric(other.Metric)},
-			Count:  other.Records, Bytes: other.Bytes, Created: other.Created.Format(timeMicros),
+			Count:  other.Records, Bytes: other.Bytes, Created: other.Created.Format(timeMicros), Damaged: other.Damaged,
 		}
 		if result.Previous = shown; other.State == catalog.Building {
 			result.Next, result.Previous = shown, nil
