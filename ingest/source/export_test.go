@@ -1,0 +1,9 @@
+package source
+
+import "bytes"
+
+// ReadSitemap reads a sitemap and returns how many addresses it has.
+func ReadSitemap(data []byte) int {
+	list, _ := readSitemap(bytes.NewReader(data))
+	return len(list.pages) + len(list.sitemaps)
+}
