@@ -1,0 +1,4 @@
+package vecfile
+
+// Half is half for the tests.
+var Half = half
