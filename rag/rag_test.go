@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"strings"
 	"sync"
@@ -37,9 +38,10 @@ var payer = neuron.Payer{Account: account}
 type words struct {
 	model       string
 	fingerprint embed.Fingerprint
-	during      func()       // is called in every Embed
-	fail        func() error // an error of it is Embed's
-	first       int          // the axis of the first word
+	during      func()                // is called in every Embed
+	fail        func() error          // an error of it is Embed's
+	first       int                   // the axis of the first word
+	axis        func(word string) int // nil: they are given out one after the other
 
 	mu   sync.Mutex // guards axes
 	axes map[string]int
@@ -47,6 +49,16 @@ type words struct {
 
 func newWords(model, fingerprint string) *words {
 	return &words{model: model, fingerprint: embed.Fingerprint(fingerprint), axes: map[string]int{}}
+}
+
+// hashed has words on axes that depend on nothing but the word, whoever asks first.
+func hashed(w *words) *words {
+	w.axis = func(word string) int {
+		h := fnv.New32a()
+		fmt.Fprint(h, word)
+		return int(h.Sum32() % 1000)
+	}
+	return w
 }
 
 // rotated has words on other axes.
@@ -79,7 +91,9 @@ func (w *words) Embed(ctx context.Context, texts []string) ([]embed.Embedding, e
 		read := fields[:min(len(fields), 8)]
 		out[i] = embed.Embedding{Values: make([]float32, 384), Tokens: len(read), Dropped: len(fields) - len(read)}
 		for _, word := range read {
-			if _, known := w.axes[word]; !known {
+			if _, known := w.axes[word]; !known && w.axis != nil {
+				w.axes[word] = (w.first + w.axis(word)) % 384
+			} else if !known {
 				w.axes[word] = (w.first + len(w.axes)) % 384
 			}
 			out[i].Values[w.axes[word]]++
