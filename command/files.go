@@ -194,7 +194,7 @@ func addFiles(cmd *cobra.Command, api *client.Client, to, under string, files []
 
 // writeForm writes the files into a form.
 func writeForm(form *multipart.Writer, under string, files []string) error {
-	escape := strings.NewReplacer(`\`, `\\`, `"`, "%22", "\r", "%0D", "\n", "%0A")
+	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", " ", "\n", " ")
 	for _, name := range files {
 		head := textproto.MIMEHeader{}
 		sent := path.Join(under, filepath.Base(name))
