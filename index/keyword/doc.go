@@ -11,10 +11,11 @@
 //   - Derived data. Nothing here is acknowledged to a user: opened, the index says up to
 //     which sequence it is whole (Covered), and the caller adds the rest. After a kill or a
 //     power cut that is an older sequence, never a wrong one.
-//   - Whatever the files hold, nothing panics and nothing is answered from damaged bytes:
+//   - Nothing is answered from damaged bytes, and none of them is taken for a number:
 //     Open reads every file whole and compares its checksum; where it is wrong the files are removed, Lost says
 //     why, and Covered is 0. A file that can no longer be read while it is open fails
-//     searches (fault.Corrupt, Damage) until Reset.
+//     searches (fault.Corrupt, Damage) until Reset. Bytes that change beneath an open index are not noticed
+//     before it is opened again.
 //   - Scores are BM25 as published, computed over exactly the slots that may be found:
 //     real lengths, real counts. They are the same, to the last bit, however the index came
 //     about: in one batch or in many, in memory or in files, before and after merges. What

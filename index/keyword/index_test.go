@@ -32,7 +32,7 @@ func eventually(t testing.TB, what string, condition func() bool) {
 
 func TestEverythingAddedIsFoundAtOnceAndMergedIntoFewFiles(t *testing.T) {
 	w := newWorld(t, keyword.Options{})
-	for s := range uint32(1000) {
+	for s := range uint32(600) {
 		w.add([]keyword.Document{{Slot: s, Text: fmt.Sprintf("common word%d", s)}})
 		if got := w.slots(keyword.Query{Text: fmt.Sprintf("word%d", s)}); !slices.Equal(got, []uint32{s}) {
 			t.Fatalf("slot %d: found %v", s, got)
@@ -41,10 +41,10 @@ func TestEverythingAddedIsFoundAtOnceAndMergedIntoFewFiles(t *testing.T) {
 	eventually(t, "few segments", func() bool { return w.index.Stats().Segments < 60 })
 	w.reopen()
 	st := w.index.Stats()
-	if st.Documents != 1000 || st.InMemory != 0 || st.Written != 1000 || len(w.files()) != st.Segments+1 {
+	if st.Documents != 600 || st.InMemory != 0 || st.Written != 600 || len(w.files()) != st.Segments+1 {
 		t.Errorf("%+v, files %v", st, w.files())
 	}
-	if a, err := w.index.Search(context.Background(), keyword.Query{Text: "common"}, everything(), 1); err != nil || a.Matching != 1000 {
+	if a, err := w.index.Search(context.Background(), keyword.Query{Text: "common"}, everything(), 1); err != nil || a.Matching != 600 {
 		t.Errorf("%d match: %v", a.Matching, err)
 	}
 }
@@ -215,7 +215,7 @@ func TestSearchesAmongWritesSeeWholeMutations(t *testing.T) {
 			}
 		})
 	}
-	for i := range uint32(200) {
+	for i := range uint32(80) {
 		var documents []keyword.Document
 		for k := range uint32(5) {
 			documents = append(documents, keyword.Document{Slot: 5*i + k, Title: fmt.Sprint(i), Text: "every document has this"})

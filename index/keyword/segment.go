@@ -16,6 +16,10 @@ import (
 // documents that have it, how often, and where.
 var format zap.ZapPlugin
 
+// The format would take memory for a hundred more documents with every segment that it
+// makes, and keep it: the tail of an index is many small segments.
+func init() { zap.NewSegmentBufferNumResultsBump = 0 }
+
 // A segment is an immutable index of some documents, in the order of their slots. Its
 // documents are numbered from 0, and it is in memory or one file, which is mapped.
 type segment struct {
@@ -40,11 +44,11 @@ func build(documents []*prepared) (*segment, error) {
 	for i, d := range documents {
 		taken[i] = d
 	}
-	made, size, err := format.New(taken)
+	made, _, err := format.New(taken)
 	if err != nil {
 		return nil, err
 	}
-	s := &segment{Segment: made, size: int64(size)}
+	s := &segment{Segment: made, size: int64(made.Size())}
 	return s, s.load()
 }
 
