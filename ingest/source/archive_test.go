@@ -81,10 +81,14 @@ func TestWhatStandsBeforeACutStands(t *testing.T) {
 		want = append(want, fmt.Sprintf("f%d: f%d: %s", i, i, words))
 	}
 	stored := zipRaw(t, nil, members...)
+	rounds := 15
+	if *long {
+		rounds = 150
+	}
 	for name, whole := range map[string]string{
 		"x.tar": tarOf(t, members...), "x.tar.gz": gzipOf(t, tarOf(t, members...)), "x.tar.zst": zstdOf(t, tarOf(t, members...)), "x.zip": zipOf(t, members...), "stored.zip": stored,
 	} {
-		for range 60 {
+		for range rounds {
 			cut := 600 + r.IntN(len(whole)-600)
 			got := contents(t, packedItem(t, name, whole[:cut], source.Options{}))
 			good := 0
@@ -103,7 +107,7 @@ func TestWhatStandsBeforeACutStands(t *testing.T) {
 				t.Fatalf("seed %d: %s cut at %d of %d: only %d members", *seed, name, cut, len(whole), good)
 			}
 		}
-		for range 60 {
+		for range rounds {
 			damaged := []byte(whole)
 			for range 1 + r.IntN(3) {
 				damaged[r.IntN(len(damaged))] ^= byte(1 + r.IntN(255))

@@ -27,7 +27,16 @@ type folder struct {
 func (f *folder) Name() string { return f.Options.Name }
 
 // Walk implements ingest.Source. When the folder itself cannot be read it is an error, so that nothing counts as gone.
-func (f *folder) Walk(ctx context.Context, yield func(*ingest.Item) error) (err error) {
+func (f *folder) Walk(ctx context.Context, yield func(*ingest.Item) error) error {
+	return f.walk(ctx, yield, nil)
+}
+
+// folders tells of each folder that Walk looks into, by its path on the disk.
+func (f *folder) folders(ctx context.Context, entered func(path string) error) error {
+	return f.walk(ctx, func(*ingest.Item) error { return nil }, entered)
+}
+
+func (f *folder) walk(ctx context.Context, yield func(*ingest.Item) error, entered func(path string) error) (err error) {
 	real, err := filepath.EvalSymlinks(f.dir)
 	if err != nil {
 		return unreadable(f.dir, err)
@@ -37,7 +46,7 @@ func (f *folder) Walk(ctx context.Context, yield func(*ingest.Item) error) (err 
 		return unreadable(f.dir, err)
 	}
 	defer func() { err = also(err, root.Close()) }()
-	w := &walk{folder: f, ctx: ctx, root: root, real: real, yield: yield}
+	w := &walk{folder: f, ctx: ctx, root: root, real: real, yield: yield, entered: entered}
 	if !f.NoIgnore {
 		if w.above, err = rulesAbove(real); err != nil {
 			return unreadable(f.dir, err)
@@ -54,6 +63,8 @@ type walk struct {
 	real  string // the folder, without links
 	above *rules
 	yield func(*ingest.Item) error
+
+	entered func(path string) error // told of each folder; nil = nobody is, and files are handed out
 }
 
 // place is where something is: as it is called, and where it is opened. The two differ behind a link.
@@ -88,6 +99,11 @@ func (w *walk) enter(p place, r *rules, above []os.FileInfo, included bool) erro
 		return w.problem(p, fault.New(fault.Invalid, "%s leads back to a folder that it is in, so it was not entered", Escape(p.path)))
 	}
 	above = append(slices.Clip(above), info)
+	if w.entered != nil {
+		if err := w.entered(w.full(p)); err != nil {
+			return err
+		}
+	}
 	if r, err = w.rules(p, r, has); err != nil {
 		return w.problem(p, err)
 	}
@@ -118,7 +134,7 @@ func (w *walk) entry(e entry, p place, r *rules, above []os.FileInfo, included b
 	switch {
 	case e.folder:
 		return w.enter(p, r, above, included)
-	case included:
+	case included && w.entered == nil:
 		return w.file(p)
 	}
 	return nil

@@ -59,7 +59,7 @@ func TestRandomIgnoreFilesLeaveWhatGitLeaves(t *testing.T) {
 			}
 		}
 	}
-	rounds := 150
+	rounds := 60
 	if *long {
 		rounds = 3000
 	}
