@@ -156,7 +156,7 @@ func (p *ingestPrinter) show(path string, d *doc.Document, chunks []chunk.Chunk)
 // begin counts what there is while it is loaded, so that the time left can be told.
 func (p *ingestPrinter) begin(ctx context.Context, s ingest.Source) {
 	ctx, p.stop = context.WithCancel(ctx)
-	if !p.live {
+	if !p.live || !source.Local(s) {
 		return
 	}
 	p.counting.Go(func() {
