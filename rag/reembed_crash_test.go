@@ -130,8 +130,9 @@ func (h *history) live(ctx context.Context, d *domain) error {
 	}
 	var during error
 	d.weights.during = func() { // writes that the twin must catch up with
-		if d.weights.during = nil; during == nil {
-			during = errors.Join(h.put(ctx, d, rag.Text{ID: "late", Text: "bicycles are repaired"}), h.remove(ctx, d, "post"))
+		d.weights.during = nil
+		if during = h.put(ctx, d, rag.Text{ID: "late", Text: "bicycles are repaired"}); during == nil {
+			during = h.remove(ctx, d, "post")
 		}
 	}
 	for _, step := range []func() error{

@@ -19,7 +19,7 @@ import (
 const ReembedKind = "reembed"
 
 // tryAgain is when a re-embedding goes on whose model is away, or that found no room.
-const tryAgain = 30 * time.Second
+const tryAgain = 5 * time.Second
 
 // Reembeddings has jobs re-embed indexes.
 type Reembeddings struct {
