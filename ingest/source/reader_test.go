@@ -2,8 +2,11 @@ package source_test
 
 import (
 	"io"
+	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"nearside/fault"
 	"nearside/ingest/source"
@@ -41,6 +44,17 @@ func TestWhatIsNamedIsKeptAndCompared(t *testing.T) {
 		second, err := c.Digest(t.Context())
 		if first != second || len(first) != 64 || err != nil || c.Changed() != nil || c.Close() != nil {
 			t.Errorf("digests %q, %q: %v", first, second, err)
+		}
+	}
+}
+
+// A disk that fails is not an archive that is damaged.
+func TestAFailingDiskIsNamed(t *testing.T) {
+	broken := iotest.ErrReader(&fs.PathError{Op: "read", Path: "/mnt/x", Err: syscall.EIO})
+	for what, r := range map[string]io.Reader{"at once": broken, "later": io.MultiReader(strings.NewReader(gzipOf(t, strings.Repeat("x", 9))[:20]), broken)} {
+		got := contents(t, items(t, source.Reader("notes.md", r, source.Options{}))[0])
+		if len(got) != 1 || !strings.Contains(got[0], "cannot be read: input/output error") {
+			t.Errorf("%s: %q", what, got)
 		}
 	}
 }
