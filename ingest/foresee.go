@@ -1,6 +1,9 @@
 package ingest
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // foresee counts what a part would cost, of a dry run.
 func (w *work) foresee(ctx context.Context, s *segment) error {
@@ -40,6 +43,26 @@ func (l *load) missing(ctx context.Context, ids []string) (missing []string, err
 // id, its place in tables, and the free space in their pages.
 const recordOverhead = 160
 
+// Timer is a Target that can say how long its model takes, without storing anything.
+type Timer interface {
+	// Time embeds texts, none of which it has seen before, and returns how long that took.
+	Time(ctx context.Context, texts []string) (time.Duration, error)
+}
+
+// sampled is how many passages of a dry run are embedded to see how long the others would take.
+const sampled = 32
+
+// time estimates how long embedding would take. Where it has a price nothing is embedded, and the time is not known.
+func (l *load) time(ctx context.Context) error {
+	timer, ok := l.Target.(Timer)
+	if !ok || !l.DryRun || l.index.Neurons > 0 || len(l.sample) == 0 {
+		return nil
+	}
+	took, err := timer.Time(ctx, l.sample)
+	l.estimate.Seconds = took.Seconds() * float64(l.estimate.Tokens) / float64(l.sampleTokens)
+	return err
+}
+
 // estimated adds passages to the estimate.
 func (l *load) estimated(entries []entry, missing []string) {
 	wanted := make(map[string]bool, len(missing))
@@ -54,6 +77,10 @@ func (l *load) estimated(entries []entry, missing []string) {
 	for i := range entries {
 		if !wanted[entries[i].ID] {
 			continue
+		}
+		if len(l.sample) < sampled {
+			l.sample = append(l.sample, entries[i].Text)
+			l.sampleTokens += entries[i].tokens
 		}
 		e.New++
 		e.Tokens += int64(entries[i].tokens)

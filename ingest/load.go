@@ -89,6 +89,9 @@ func Load(ctx context.Context, o Options) (Report, error) {
 	if err == nil {
 		err = l.prune(ctx)
 	}
+	if err == nil {
+		err = l.time(ctx)
+	}
 	return l.end(ctx, err)
 }
 
@@ -107,6 +110,9 @@ type load struct {
 	complete bool     // the walk came to its end
 	gone     []string // known items that it did not hand out
 	known    int      // items that were known
+
+	sample       []string // of a dry run: passages that would be embedded; guarded by tally.mu
+	sampleTokens int      // of these
 
 	late   sync.Mutex
 	closed []string // known items that were gone when they were opened; guarded by late

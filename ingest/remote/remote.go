@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,7 +54,10 @@ type Target struct {
 	absent bool // the server is away, and it was said
 }
 
-var _ ingest.Target = (*Target)(nil)
+var (
+	_ ingest.Target = (*Target)(nil)
+	_ ingest.Timer  = (*Target)(nil)
+)
 
 // Open returns the index of a server. Nothing is asked yet.
 func Open(c *client.Client, index string, o Options) *Target {
@@ -167,6 +171,21 @@ func (t *Target) Missing(ctx context.Context, ids []string) ([]string, error) {
 	var result struct{ Missing []string }
 	err := t.call(ctx, http.MethodPost, "/missing", map[string]any{"ids": ids}, &result)
 	return result.Missing, err
+}
+
+// Time embeds texts without storing them. Words of chance are put before them: what was embedded before would take no time.
+func (t *Target) Time(ctx context.Context, texts []string) (time.Duration, error) {
+	fresh := make([]string, len(texts))
+	for i, text := range texts {
+		fresh[i] = rand.Text()[:4] + " " + text
+	}
+	d, err := t.Describe(ctx)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	err = t.client.Do(ctx, http.MethodPost, "/ai/run/"+d.Model, map[string]any{"text": fresh}, nil)
+	return time.Since(began), err
 }
 
 // call makes a call about the index, patiently.
