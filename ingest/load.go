@@ -120,14 +120,21 @@ type load struct {
 
 // prepare asks what the index is, and checks the options against it.
 func (l *load) prepare(ctx context.Context) (err error) {
+	if err := parse.CheckFormat(l.Parse.Format); err != nil {
+		return err
+	}
 	if l.index, err = l.Target.Describe(ctx); err != nil {
 		return err
 	}
+	asked := l.Chunk
 	l.Chunk.Window = cmp.Or(l.Chunk.Window, l.index.Window)
 	if l.Chunk.Tokenizer == nil && !l.Estimate {
 		l.Chunk.Tokenizer = l.index.Tokenizer
 	}
-	if l.recipe, err = l.newRecipe(); err != nil {
+	if _, err := chunk.New(l.Chunk); err != nil { // do they fit each other?
+		return err
+	}
+	if l.recipe, err = l.newRecipe(asked); err != nil {
 		return err
 	}
 	l.flags, err = newFlags(l.Metadata)

@@ -13,24 +13,20 @@ import (
 // recipeVersion is raised when the same file, parsed and cut with the same options, gives other records than before.
 const recipeVersion = 1
 
-// newRecipe returns a short hash of all that decides the records beside the content.
-func (l *load) newRecipe() (string, error) {
-	cutter, err := chunk.New(l.Chunk) // with its defaults
-	if err != nil {
-		return "", err
-	}
-	_, estimated := cutter.Tokenizer.(chunk.Estimate)
+// newRecipe returns a short hash of all that decides the records beside the content: what was asked for. The model of
+// the index is no part of it, nor are its window and its tokenizer: vectors are the index's own business, and when it is
+// re-embedded its passages stay as they are.
+func (l *load) newRecipe(asked chunk.Options) (string, error) {
 	raw, err := json.Marshal(struct {
 		Version               int
 		Parse                 parse.Options
 		Window, Size, Overlap int
-		Bare, Estimated       bool
-		Model                 string
+		Bare, Estimate        bool
 		Namespace             string
 		Metadata              map[string]any
 	}{
-		recipeVersion, l.Parse, cutter.Window, cutter.Size, cutter.Overlap, cutter.Bare, estimated,
-		l.index.Model, l.Namespace, l.Metadata,
+		recipeVersion, l.Parse, asked.Window, asked.Size, asked.Overlap, asked.Bare, l.Estimate,
+		l.Namespace, l.Metadata,
 	})
 	if err != nil {
 		return "", fmt.Errorf("the metadata cannot be written as JSON: %w", err)
