@@ -73,6 +73,7 @@ func (f *ingestFlags) loadRecords(cmd *cobra.Command, server *connection, paths 
 		Client: server.client(), Index: f.index, BatchLines: f.options.BatchRecords, Concurrency: f.options.Concurrency,
 		IDs: f.rows.ids, IDPrefix: f.rows.prefix, MetadataFile: f.rows.metadata, Stdin: cmd.InOrStdin(),
 		Progress: bar.set,
+		Waiting:  func(why error) { fmt.Fprintf(stderr, "waiting: %v\n", why) },
 		Refused:  func(at rows.Position, err error) { fmt.Fprintf(stderr, "%s: %v\n", at, err) },
 		Shortened: func(id string, dropped int) {
 			fmt.Fprintf(stderr, "warning: %q is longer than the model reads; its last %d tokens were not embedded\n", id, dropped)

@@ -57,6 +57,7 @@ func Copy(ctx context.Context, from, to Place, o Options) (Report, error) {
 	send := rows.Options{
 		Client: to.Client, Index: to.Index, Cloudflare: to.Cloudflare, BatchLines: o.Batch, Concurrency: o.Concurrency,
 		Version: like.Created + " " + target.Created, Progress: o.Progress, Refused: o.Refused,
+		Waiting: func(why error) { o.note("waiting: %v", why) },
 		Resumed: func(_ string, n int64) { o.note("%d records were copied before; going on behind them", n) },
 	}
 	copied, err := rows.Copy(ctx, send, listing, o.Keep)

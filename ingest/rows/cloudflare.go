@@ -104,35 +104,10 @@ func (l *load) postCloudflare(ctx context.Context, records []record) error {
 	})
 }
 
-// Patience with a service that is busy or away: seven pauses, each twice the one before, are some two minutes.
-const (
-	attempts     = 8
-	firstPause   = time.Second
-	longestPause = 30 * time.Second
-)
-
 // Patiently makes a call that may be repeated until it succeeds, or fails for a reason that time does not change.
 func (c *Cloudflare) Patiently(ctx context.Context, call func() error) error {
-	pause := c.Pause
-	if pause == 0 {
-		pause = firstPause
-	}
-	for attempt := 1; ; attempt++ {
-		err := call()
-		f := fault.As(err)
-		if f == nil || attempt == attempts || f.Kind != fault.Busy && f.Kind != fault.Unavailable && f.Kind != fault.Internal {
-			return err
-		}
-		if c.Waiting != nil {
-			c.Waiting(err)
-		}
-		timer := time.NewTimer(max(pause, f.RetryAfter))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		}
-		pause = min(2*pause, longestPause)
-	}
+	p := patience{first: c.Pause, attempts: attemptsElsewhere, note: c.Waiting, hopes: func(f *fault.Error) bool {
+		return f.Kind == fault.Busy || f.Kind == fault.Unavailable || f.Kind == fault.Internal
+	}}
+	return p.call(ctx, call)
 }

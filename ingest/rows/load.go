@@ -27,6 +27,7 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -54,6 +55,8 @@ type Options struct {
 	Bookmark func(path string) *bookmark.Bookmark // where the mark of a file is kept; nil = nowhere
 	Version  string                               // of the index, for marks: another one of the same name has another
 
+	Pause     time.Duration                   // before a call that failed is first made again; 0 = a second
+	Waiting   func(why error)                 // called, from any goroutine, before such a pause; may be nil
 	Progress  func(read, total int64)         // called after each batch, from any goroutine; may be nil
 	Refused   func(where Position, err error) // called for each record that was not loaded; may be nil
 	Shortened func(id string, dropped int)    // called for each text longer than the model's window; may be nil
@@ -185,6 +188,7 @@ type load struct {
 	loaded, refused, shortened, textsLeft atomic.Int64
 	before                                int64
 	linesOnly                             atomic.Bool // the server takes lines only
+	reached                               atomic.Bool // the server has stored something
 }
 
 func (l *load) report() Report {

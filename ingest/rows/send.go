@@ -120,7 +120,9 @@ func (l *load) post(ctx context.Context, kind kind, records []record) error {
 	}
 	if kind == vectors && !l.linesOnly.Load() {
 		if batch, ok := asBatch(records); ok {
-			err := l.Client.Send(ctx, http.MethodPost, kind.path(l.Index), bulk.ContentType, batch, nil)
+			err := l.patiently(ctx, func() error {
+				return l.Client.Send(ctx, http.MethodPost, kind.path(l.Index), bulk.ContentType, batch, nil)
+			})
 			if f := fault.As(err); f == nil || f.Reason != client.ReasonContentType {
 				return err
 			}
@@ -133,7 +135,10 @@ func (l *load) post(ctx context.Context, kind kind, records []record) error {
 			Dropped int    `json:"dropped"`
 		} `json:"truncated"`
 	}
-	err := l.Client.Send(ctx, http.MethodPost, kind.path(l.Index), typeLines, linesOf(records), &result)
+	body := linesOf(records)
+	err := l.patiently(ctx, func() error {
+		return l.Client.Send(ctx, http.MethodPost, kind.path(l.Index), typeLines, body, &result)
+	})
 	for _, t := range result.Truncated {
 		l.shortened.Add(1)
 		l.Shortened(t.ID, t.Dropped)

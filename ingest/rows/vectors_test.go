@@ -238,3 +238,27 @@ func TestAServiceThatIsAwayIsAskedAgain(t *testing.T) {
 		t.Errorf("%+v after %d pauses: %v", report, waited.Load(), err)
 	}
 }
+
+func TestAServerThatIsBusyForLongOrGoesAwayIsWaitedForAndOneThatWasNeverThereIsNot(t *testing.T) {
+	s := &refusing{stored: map[string]int{}, paths: map[string]bool{}, types: map[string]bool{}}
+	var calls, waited atomic.Int64
+	listening := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n := calls.Add(1); {
+		case n == 2:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case n > 3 && n <= 12: // longer than package client waits
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusTooManyRequests)
+		default:
+			s.ServeHTTP(w, r)
+		}
+	}))
+	o := rows.Options{Client: &client.Client{URL: listening.URL}, Index: "n", BatchLines: 1, Concurrency: 1, Pause: time.Millisecond, Waiting: func(error) { waited.Add(1) }}
+	if report, err := rows.Load(t.Context(), o, []string{fvecs(t, 3)}); err != nil || report.Loaded != 3 || waited.Load() != 2 {
+		t.Errorf("%+v after %d pauses: %v", report, waited.Load(), err)
+	}
+	listening.Close()
+	if _, err := rows.Load(t.Context(), o, []string{fvecs(t, 3)}); err == nil || waited.Load() != 2 {
+		t.Errorf("a server that was never there, after %d pauses: %v", waited.Load(), err)
+	}
+}
