@@ -194,6 +194,22 @@ func neuronsOf(t *testing.T, api *client.Client) string {
 	return string(usage.Total.Neurons)
 }
 
+func TestAServerThatIsToldToEndInTheMiddleOfAJobGoesOnWithItAtTheNextStart(t *testing.T) {
+	data := t.TempDir()
+	p, api := filed(t, data, "book")
+	j := uploadBook(t, api, "book", handbook(rand.New(rand.NewPCG(1, 7)), 60))
+	p.stop()
+	p = start(t, data, "--models", t.TempDir())
+	api = p.ready()
+	j = jobEnds(t, api, j.ID)
+	if j.State != "done" || j.Progress.Documents+j.Progress.Unchanged != 60 || string(j.Progress.Neurons) != neuronsOf(t, api) {
+		t.Errorf("%+v, the ledger has %s", j, neuronsOf(t, api))
+	}
+	if n := len(passagesOf(t, api, "book")); n != 60*12 {
+		t.Errorf("the index has %d passages", n)
+	}
+}
+
 // TestAJobThatIsKilledAgainAndAgainLeavesOneCleanIndex kills the server in the middle of a job, and
 // compares what is there in the end with what one that was left alone made.
 func TestAJobThatIsKilledAgainAndAgainLeavesOneCleanIndex(t *testing.T) {
