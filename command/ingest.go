@@ -21,6 +21,7 @@ type ingestFlags struct {
 	yes      bool
 	watch    bool
 	show     bool
+	sources  sourceFlags
 	reading  readingFlags
 	rows     rowFlags
 	options  ingest.Options
@@ -29,10 +30,10 @@ type ingestFlags struct {
 func newIngest() *cobra.Command {
 	f := &ingestFlags{}
 	cmd := &cobra.Command{
-		Use:   "ingest PATH... --index NAME",
+		Use:   "ingest PATH|URL|-... --index NAME",
 		Short: "Load documents into an index: folders, files, archives, pages; or records that are made already",
 		Long: `Load documents into an index. PATH is a folder, a file, an archive, or - for standard input;
-PDF, Word, OpenDocument and Excel files, HTML, Markdown, tables, JSON, source code and text are read,
+URL is a page. PDF, Word, OpenDocument and Excel files, HTML, Markdown, tables, JSON, source code and text are read,
 cut into passages, embedded by the index's model and stored.
 
 What was loaded is remembered in the server, by folder or file. Run the same line again, and what
@@ -40,7 +41,8 @@ did not change costs nothing, what changed is replaced, and with --prune what is
 A load that was interrupted, by Ctrl-C or by a crash, goes on where it was. Only one load of a
 folder runs at a time.
 
-A file that cannot be read is reported with its reason, and the others are loaded.
+A file that cannot be read is reported with its reason, and the others are loaded. With --watch
+the command stays, and loads what changes.
 
 A file named directly that has records, a JSON object a line
   {"id": "a", "text": "…", "title": "…", "metadata": {…}, "namespace": "…"}
@@ -52,8 +54,10 @@ was refused; 130 interrupted.`,
 		Example: `  nearside ingest ./docs --index manual --create
   nearside ingest ./docs --index manual --prune --yes        # nightly
   nearside ingest ./docs --index manual --dry-run            # what would it cost?
-  nearside ingest book.pdf --index manual --dry-run --show-chunks`,
-		Args: cobra.MinimumNArgs(1),
+  nearside ingest book.pdf --index manual --dry-run --show-chunks
+  nearside ingest --sitemap https://example.com/sitemap.xml --index site
+  nearside ingest ./docs --index manual --watch`,
+		Args: cobra.ArbitraryArgs, // --urls and --sitemap need none
 	}
 	server := connectFlags(cmd)
 	f.register(cmd.Flags())
@@ -80,6 +84,8 @@ func (f *ingestFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.RetryFailed, "retry-failed", false, "try again what failed, though it did not change")
 	flags.IntVar(&o.BatchRecords, "batch", 0, fmt.Sprintf("passages or records sent at a time at most (default %d passages, 100 texts or 1000 vectors)", ingest.DefaultBatchRecords))
 	flags.IntVar(&o.Concurrency, "concurrency", 2, "batches under way at once")
+	flags.BoolVar(&f.watch, "watch", false, "stay, and load what changes, until interrupted")
+	f.sources.register(flags)
 	f.reading.register(flags, 0)
 	f.rows.register(flags)
 }
@@ -107,7 +113,7 @@ func (f *ingestFlags) sort(args []string) (records, documents []string, err erro
 		return args, nil, nil
 	case "":
 		for _, path := range args {
-			if areRecords(path) {
+			if path != "-" && !isAddress(path) && areRecords(path) {
 				records = append(records, path)
 			} else {
 				documents = append(documents, path)

@@ -3,6 +3,7 @@ package command
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -17,63 +18,120 @@ import (
 	"nearside/ingest/source"
 )
 
-// loadDocuments loads sources one after the other, and reports of all together.
+// documentLoad is sources that are loaded once, or with --watch again and again.
+type documentLoad struct {
+	*ingestFlags
+	cmd    *cobra.Command
+	out    *ingestPrinter
+	target *remote.Target
+	from   []ingest.Source
+}
+
+// loadDocuments loads what the arguments and the flags name.
 func (f *ingestFlags) loadDocuments(cmd *cobra.Command, server *connection, args []string) error {
-	var sources []ingest.Source
-	for _, path := range args {
-		s, err := source.Path(path, source.Options{})
-		if err != nil {
-			return err
-		}
-		sources = append(sources, s)
+	out, err := newIngestPrinter(cmd, f)
+	if err != nil {
+		return err
+	}
+	l := &documentLoad{ingestFlags: f, cmd: cmd, out: out}
+	if l.from, err = f.sources.sources(cmd, args, out.remark); err != nil {
+		return err
+	}
+	if l.options.Metadata, err = f.allMetadata(); err != nil {
+		return err
 	}
 	if f.create && !f.options.DryRun {
 		if err := f.createIndex(cmd, server); err != nil {
 			return err
 		}
 	}
-	out, err := newIngestPrinter(cmd, f)
+	l.target = remote.Open(server.client(), f.index, remote.Options{Vocabulary: f.reading.vocabulary, Log: out.remark})
+	if f.watch {
+		return l.follow(args)
+	}
+	return l.all()
+}
+
+// follow loads, and loads again whenever something changes, until it is interrupted. A load that
+// fails is told of, and the next change is another chance; only the first one must succeed.
+func (l *documentLoad) follow(args []string) error {
+	paths, err := l.sources.watched(args)
 	if err != nil {
 		return err
 	}
-	target := remote.Open(server.client(), f.index, remote.Options{Vocabulary: f.reading.vocabulary, Log: out.remark})
+	ctx := l.cmd.Context()
+	w, err := source.Watch(ctx, paths, source.WatchOptions{Options: l.sources.Options, Remarked: l.out.remark})
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	var partly partlyDone
+	if err := l.all(); err != nil && !errors.As(err, &partly) {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.Changed:
+		}
+		if err := l.all(); err != nil && !errors.As(err, &partly) && ctx.Err() == nil {
+			l.out.remark(err.Error())
+		}
+	}
+}
+
+// all loads the sources one after the other, and reports of all together.
+func (l *documentLoad) all() error {
 	total := ingest.Report{Complete: true}
-	for _, s := range sources {
-		report, err := f.load(cmd, out, target, s)
+	l.out.start()
+	for _, s := range l.from {
+		report, err := l.one(s)
 		addReport(&total, report)
 		if err != nil {
 			total.Error = err.Error()
-			out.finish(total)
+			l.out.finish(total)
 			return err
 		}
 	}
-	out.finish(total)
+	l.out.finish(total)
 	return partlyLoaded(total)
 }
 
-// load loads one source.
-func (f *ingestFlags) load(cmd *cobra.Command, out *ingestPrinter, target *remote.Target, s ingest.Source) (report ingest.Report, err error) {
-	o := f.options
-	o.Source, o.Target, o.Event = s, target, out.event
-	o.Parse, o.Chunk, o.Estimate = f.reading.parse(), f.reading.cut, f.reading.estimate
-	if o.Metadata, err = f.allMetadata(); err != nil {
+// one loads one source.
+func (l *documentLoad) one(s ingest.Source) (report ingest.Report, err error) {
+	o := l.options
+	o.Source, o.Target, o.Event = s, l.target, l.out.event
+	o.Parse, o.Chunk, o.Estimate = l.reading.parse(), l.reading.cut, l.reading.estimate
+	o.ConfirmPrune = func(gone, known int) bool { return l.confirmPrune(l.cmd, l.out, s.Name(), gone, known) }
+	if l.show {
+		o.Show = l.out.show
+	}
+	ctx := l.cmd.Context()
+	if o.Manifest, err = l.manifest(ctx, s.Name()); err != nil {
 		return report, err
 	}
-	o.ConfirmPrune = func(gone, known int) bool { return f.confirmPrune(cmd, out, s.Name(), gone, known) }
-	if f.show {
-		o.Show = out.show
-	}
-	if o.DryRun {
-		o.Manifest, err = remote.Look(cmd.Context(), target, s.Name())
-	} else {
-		o.Manifest, err = claim(cmd.Context(), target, s.Name(), out.remark)
+	l.out.begin(ctx, s)
+	defer l.out.end()
+	return ingest.Load(ctx, o)
+}
+
+// manifest returns what is remembered of a source. Of standard input without a name nothing is.
+func (l *documentLoad) manifest(ctx context.Context, name string) (ingest.Manifest, error) {
+	var m *remote.Manifest
+	var err error
+	switch {
+	case name == standardInput:
+		return nil, nil
+	case l.options.DryRun:
+		m, err = remote.Look(ctx, l.target, name)
+	default:
+		m, err = claim(ctx, l.target, name, l.out.remark)
 	}
 	if err != nil {
-		return report, err
+		return nil, err
 	}
-	out.begin(cmd.Context(), s)
-	defer out.end()
-	return ingest.Load(cmd.Context(), o)
+	return m, nil
 }
 
 // createIndex makes the index unless it is there.

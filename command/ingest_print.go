@@ -41,7 +41,7 @@ const (
 )
 
 func newIngestPrinter(cmd *cobra.Command, f *ingestFlags) (*ingestPrinter, error) {
-	p := &ingestPrinter{out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), index: f.index, began: time.Now(), last: time.Now()}
+	p := &ingestPrinter{out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), index: f.index}
 	file, ok := p.err.(*os.File)
 	p.live = ok && terminal(file)
 	asJSON, err := cmd.Flags().GetBool("json")
@@ -53,6 +53,13 @@ func newIngestPrinter(cmd *cobra.Command, f *ingestFlags) (*ingestPrinter, error
 }
 
 func terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+// start begins to count the time.
+func (p *ingestPrinter) start() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.began, p.last = time.Now(), time.Now()
+}
 
 // event shows an event.
 func (p *ingestPrinter) event(e ingest.Event) {

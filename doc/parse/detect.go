@@ -48,7 +48,7 @@ func detect(head []byte, f File, o Options) (*entry, string, error) {
 func asked(head []byte, f File, format doc.Format) (*entry, string, error) {
 	e := byFormat(format)
 	if e == nil {
-		return nil, "", fault.New(fault.Invalid, "there is no format %q to read as; there are %s", format, names())
+		return nil, "", unknownFormat(format)
 	}
 	if what := notText(head); !e.binary && what != "" {
 		return nil, "", fault.New(fault.Unsupported, "%s: it was to be read as %s, but is %s", f.Name, format, what)

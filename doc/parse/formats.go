@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"nearside/doc"
+	"nearside/fault"
 )
 
 // entry is a format: what its files are called, how their first bytes look, and who reads them.
@@ -62,6 +63,18 @@ func (e *entry) mediaType(ending string) string {
 		return "text/tab-separated-values"
 	}
 	return e.media[0]
+}
+
+// CheckFormat returns an error unless files can be read as the format. "" is that they are looked at.
+func CheckFormat(format doc.Format) error {
+	if format == "" || byFormat(format) != nil {
+		return nil
+	}
+	return unknownFormat(format)
+}
+
+func unknownFormat(format doc.Format) error {
+	return fault.New(fault.Invalid, "there is no format %q to read as; there are %s", format, names())
 }
 
 // byFormat returns the entry of a format, nil if there is none.
