@@ -21,8 +21,8 @@ const (
 // Analysis says how texts and queries become terms. It is fixed when an index is
 // made: under another one what is stored is of no use, and is made anew.
 type Analysis struct {
-	Language  string    // one of Languages; "" is DefaultLanguage. It concerns words only
-	Tokenizer Tokenizer // "" is Words
+	Language  string    `json:"language"`  // one of Languages; "" is DefaultLanguage. It concerns words only
+	Tokenizer Tokenizer `json:"tokenizer"` // "" is Words
 }
 
 // version is part of what an index remembers of its analysis. It changes with every

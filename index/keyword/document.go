@@ -85,7 +85,10 @@ type terms struct {
 // NOTE: the format has a start and an end for every occurrence. What is kept as the
 // end is the number of bytes, which is a shorter number.
 func (t *terms) add(tokens []Token, offset int, value uint64) (length int) {
+	// One piece of memory for all tokens of a kind: no slice below ever moves.
 	locations := make([]api.TokenLocation, len(tokens))
+	first := make([]*api.TokenLocation, len(tokens)) // most terms occur once
+	frequencies := make([]api.TokenFreq, 0, len(tokens))
 	var of []uint64
 	if value > 0 {
 		of = []uint64{value}
@@ -95,7 +98,8 @@ func (t *terms) add(tokens []Token, offset int, value uint64) (length int) {
 		*l = api.TokenLocation{Start: token.Start, End: token.End - token.Start, Position: token.Position + offset, ArrayPositions: of}
 		f := t.found[token.Term]
 		if f == nil {
-			f = &api.TokenFreq{Term: []byte(token.Term)}
+			frequencies = append(frequencies, api.TokenFreq{Term: []byte(token.Term), Locations: first[i : i : i+1]})
+			f = &frequencies[len(frequencies)-1]
 			t.found[token.Term] = f
 		}
 		f.Locations = append(f.Locations, l)

@@ -1,26 +1,23 @@
+//go:build unix
+
 package keyword_test
 
 import (
+	"bytes"
 	"context"
-	"database/sql"
-	"flag"
+	"encoding/json"
 	"fmt"
-	"os"
+	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
-
-	_ "github.com/ncruces/go-sqlite3/driver"
 
 	"nearside/index/keyword"
 	"nearside/measure"
 )
-
-var figures = flag.Bool("figures", false, "measure loading, size and latency beside SQLite's FTS5, and what other choices would find")
 
 // TestFigures prints what the choices of this package are worth on the collections.
 func TestFigures(t *testing.T) {
@@ -42,115 +39,116 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// TestLoadingAndSizeBesideFTS5 loads the same texts into both, taking turns.
+// TestLoadingAndSizeBesideFTS5 loads the same texts into both, taking turns. FTS5 keeps
+// the texts too, which its size without them leaves out.
 func TestLoadingAndSizeBesideFTS5(t *testing.T) {
-	if !*figures {
-		t.Skip("it measures for some minutes; pass -figures -v")
-	}
-	c := collection(t, "medquad")
-	text := 0
-	for _, d := range c.Documents {
-		text += len(d.Title) + len(d.Text)
-	}
-	t.Logf("%d documents, %.1f MB of titles and texts", len(c.Documents), float64(text)/1e6)
+	c := medquadForFigures(t)
 	for round := range 3 {
 		for _, batch := range []int{500, 1} {
 			some := *c
 			if batch == 1 {
 				some.Documents = c.Documents[:2000]
 			}
-			took, size := loadKeyword(t, &some, batch)
-			ftsTook, ftsSize, query := loadFTS5(t, &some, batch)
-			t.Logf("round %d, batches of %d: keyword %.0f documents/s, %.1f MB; FTS5 (text kept) %.0f documents/s, %.1f MB: %.2f times its rate",
-				round, batch, float64(len(some.Documents))/took.Seconds(), float64(size)/1e6, float64(len(some.Documents))/ftsTook.Seconds(), float64(ftsSize)/1e6, ftsTook.Seconds()/took.Seconds())
-			_ = query
+			n := float64(len(some.Documents))
+			wall, cpu, size := loadKeyword(t, &some, batch)
+			fts := runFTS5(t, &some, batch, nil)
+			t.Logf("round %d, batches of %d: keyword %.0f documents/s, %.0f a second of processor, %.1f MB; FTS5 %.0f, %.0f, %.1f MB without the texts",
+				round, batch, n/wall, n/cpu, float64(size)/1e6, n/fts.Wall, n/fts.CPU, float64(fts.Bytes-fts.Kept)/1e6)
 		}
 	}
 }
 
-func loadKeyword(t *testing.T, c *measure.Collection, batch int) (time.Duration, int64) {
-	w := newWorld(t, keyword.Options{})
-	for i := range c.Documents {
-		c.Documents[i].Metadata = nil // FTS5 has none
-	}
-	start := time.Now()
-	w.load(c, batch)
-	w.reopen() // all of it is in files then
-	return time.Since(start), w.index.Stats().Bytes
-}
-
-func loadFTS5(t *testing.T, c *measure.Collection, batch int) (took time.Duration, size int64, query func(string) int) {
-	path := filepath.Join(t.TempDir(), "fts.db")
-	db, err := sql.Open("sqlite3", "file:"+path+"?_pragma=journal_mode(wal)&_pragma=synchronous(normal)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	must := func(_ sql.Result, err error) {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(db.Exec(`CREATE VIRTUAL TABLE f USING fts5(title, text, tokenize = 'porter unicode61')`))
-	start := time.Now()
-	for documents := range slices.Chunk(c.Documents, batch) {
-		tx, err := db.Begin()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range documents {
-			must(tx.Exec(`INSERT INTO f (title, text) VALUES (?, ?)`, d.Title, d.Text))
-		}
-		if err := tx.Commit(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(db.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`))
-	took = time.Since(start)
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return took, info.Size(), func(text string) (n int) {
-		rows, err := db.Query(`SELECT rowid FROM f WHERE f MATCH ? ORDER BY bm25(f) LIMIT 100`, orOf(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer rows.Close()
-		for rows.Next() {
-			n++
-		}
-		return n
-	}
-}
-
-// orOf writes a question for FTS5, as words of which any will do.
-func orOf(text string) string {
-	var words []string
-	for _, w := range strings.FieldsFunc(text, func(r rune) bool { return !('a' <= r|32 && r|32 <= 'z' || '0' <= r && r <= '9') }) {
-		words = append(words, `"`+w+`"`)
-	}
-	return strings.Join(words, " OR ")
-}
-
-// TestLatencyBesideFTS5 asks the questions of medquad, one at a time and sixteen at once.
-func TestLatencyBesideFTS5(t *testing.T) {
+// medquadForFigures has titles and texts only, as FTS5 is given.
+func medquadForFigures(t *testing.T) *measure.Collection {
+	t.Helper()
 	if !*figures {
 		t.Skip("it measures for some minutes; pass -figures -v")
 	}
-	c := collection(t, "medquad")
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip("FTS5 is asked through python3, which is not there")
+	}
+	c, text := collection(t, "medquad"), 0
+	for i := range c.Documents {
+		c.Documents[i].Metadata = nil
+		text += len(c.Documents[i].Title) + len(c.Documents[i].Text)
+	}
+	t.Logf("%d documents, %.1f MB of titles and texts", len(c.Documents), float64(text)/1e6)
+	return c
+}
+
+// loadKeyword returns the seconds, those of the processor, and the bytes of an index with
+// everything in files.
+func loadKeyword(t *testing.T, c *measure.Collection, batch int) (wall, cpu float64, size int64) {
+	w := newWorld(t, keyword.Options{})
+	start, used := time.Now(), processor(t)
+	w.load(c, batch)
+	w.reopen()
+	return time.Since(start).Seconds(), processor(t) - used, w.index.Stats().Bytes
+}
+
+// processor returns the seconds of processor time that this process has used.
+func processor(t *testing.T) float64 {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// ftsFigures is what testdata/fts5.py prints.
+type ftsFigures struct {
+	Wall, CPU   float64
+	Bytes, Kept int64
+	Questions   []float64
+}
+
+func runFTS5(t *testing.T, c *measure.Collection, batch int, questions []measure.Query) (f ftsFigures) {
+	t.Helper()
+	var in bytes.Buffer
+	lines := json.NewEncoder(&in)
+	rows := []map[string]any{{"batch": batch}}
+	for _, d := range c.Documents {
+		rows = append(rows, map[string]any{"title": d.Title, "text": d.Text})
+	}
+	for _, q := range questions {
+		rows = append(rows, map[string]any{"question": q.Text})
+	}
+	for _, row := range rows {
+		if err := lines.Encode(row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("python3", filepath.Join("testdata", "fts5.py"))
+	cmd.Stdin = &in
+	out, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(out, &f)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// TestLatencyBesideFTS5 asks the questions of medquad for their first hundred documents.
+func TestLatencyBesideFTS5(t *testing.T) {
+	c := medquadForFigures(t)
 	w := newWorld(t, keyword.Options{})
 	w.load(c, 500)
-	_, _, fts := loadFTS5(t, c, 500)
-	one := func(text string) {
+	ask := func(text string) {
 		if _, err := w.index.Search(context.Background(), keyword.Query{Text: text}, everything(), 100); err != nil {
 			t.Error(err)
 		}
 	}
 	for round := range 3 {
-		t.Logf("round %d: keyword, one at a time %s", round, times(c, 1, one))
-		t.Logf("round %d: FTS5, one at a time    %s", round, times(c, 1, func(text string) { fts(text) }))
-		t.Logf("round %d: keyword, sixteen       %s", round, times(c, 16, one))
+		t.Logf("round %d: keyword, one at a time   %s", round, times(c, 1, ask))
+		var taken []time.Duration
+		for _, s := range runFTS5(t, c, 500, slices.Repeat(c.Queries, 5)).Questions {
+			taken = append(taken, time.Duration(s*1e9))
+		}
+		t.Logf("round %d: FTS5, one at a time      %s", round, summary(taken))
+		t.Logf("round %d: keyword, sixteen at once %s", round, times(c, 16, ask))
 	}
 }
 
@@ -159,19 +157,23 @@ func times(c *measure.Collection, clients int, ask func(string)) string {
 	var mu sync.Mutex
 	var all []time.Duration
 	var work sync.WaitGroup
-	start := time.Now()
 	for client := range clients {
 		work.Go(func() {
 			for i := client; i < 5*len(c.Queries); i += clients {
 				begun := time.Now()
 				ask(c.Queries[i%len(c.Queries)].Text)
+				took := time.Since(begun)
 				mu.Lock()
-				all = append(all, time.Since(begun))
+				all = append(all, took)
 				mu.Unlock()
 			}
 		})
 	}
 	work.Wait()
-	slices.Sort(all)
-	return fmt.Sprintf("p50 %v, p99 %v, %.0f/s on %d cores", all[len(all)/2].Round(10*time.Microsecond), all[len(all)*99/100].Round(10*time.Microsecond), float64(len(all))/time.Since(start).Seconds(), runtime.GOMAXPROCS(0))
+	return summary(all)
+}
+
+func summary(taken []time.Duration) string {
+	slices.Sort(taken)
+	return fmt.Sprintf("p50 %v, p99 %v", taken[len(taken)/2].Round(10*time.Microsecond), taken[len(taken)*99/100].Round(10*time.Microsecond))
 }

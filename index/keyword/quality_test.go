@@ -2,7 +2,9 @@ package keyword_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,8 @@ import (
 	"nearside/index/keyword"
 	"nearside/measure"
 )
+
+var figures = flag.Bool("figures", false, "measure loading, size and latency beside SQLite's FTS5, and what other choices would find")
 
 // collection reads one of the judged collections.
 func collection(t testing.TB, name string) *measure.Collection {
@@ -32,7 +36,7 @@ func collection(t testing.TB, name string) *measure.Collection {
 // through in the order of its keys.
 func documentOf(slot int, d measure.Document) keyword.Document {
 	var values []string
-	for _, key := range slices.Sorted(mapKeys(d.Metadata)) {
+	for _, key := range slices.Sorted(maps.Keys(d.Metadata)) {
 		switch v := d.Metadata[key].(type) {
 		case string:
 			values = append(values, v)
@@ -45,16 +49,6 @@ func documentOf(slot int, d measure.Document) keyword.Document {
 		}
 	}
 	return keyword.Document{Slot: uint32(slot), Title: d.Title, Text: d.Text, Metadata: values}
-}
-
-func mapKeys(m map[string]any) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // load enters a collection in batches; the slot of a document is its place.
