@@ -16,9 +16,13 @@ func contain[T any](what string, read func() (T, error)) (value T, err error) {
 			err = fault.New(fault.Corrupt, "%s cannot be read: %v", what, r)
 		}
 	}()
-	value, err = read()
-	if err != nil && fault.As(err) == nil {
-		err = fault.New(fault.Corrupt, "%s cannot be read", what).Because(err)
+	return read()
+}
+
+// unreadable says that an error of the segment format is a damaged file.
+func unreadable(what string, err error) error {
+	if err == nil || fault.As(err) != nil {
+		return err
 	}
-	return value, err
+	return fault.New(fault.Corrupt, "%s cannot be read", what).Because(err)
 }

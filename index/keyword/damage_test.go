@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -11,7 +12,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
+
+	"github.com/RoaringBitmap/roaring/v2"
 
 	"nearside/disk"
 	"nearside/fault"
@@ -154,6 +159,57 @@ func TestAFileCutBeneathAnOpenIndexFailsSearchesUntilReset(t *testing.T) {
 	w.sequence = 0
 	w.texts(textOf(0), textOf(1))
 	checkTexts(t, w.index, 2)
+}
+
+// A merge that meets a file cut short is as careful as a search.
+func TestAMergeOfAFileThatWasCutIsReported(t *testing.T) {
+	w, files := damaged(t)
+	for path := range files {
+		if strings.HasSuffix(path, ".zap") {
+			if err := os.Truncate(path, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.index.Keep(roaring.BitmapOf(1, 40), textsOfATest)
+	eventually(t, "damage", func() bool { return w.index.Damage() != nil })
+	if err := w.index.Reset(); err != nil || w.index.Damage() != nil {
+		t.Fatal(err, w.index.Damage())
+	}
+}
+
+// What cannot be written stays in memory and is found; after a restart it is missing from
+// what the index says it covers.
+func TestAFullDiskLosesNothingThatIsSaidToBeThere(t *testing.T) {
+	var full atomic.Bool
+	root, err := disk.OpenDir(t.TempDir(), disk.Options{Hook: func(op disk.Op, path string) error {
+		if full.Load() && op == disk.OpRename && strings.HasSuffix(path, "manifest.temp") {
+			return syscall.ENOSPC
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, root: root, dir: root.Sub("keyword"), options: keyword.Options{FlushBytes: 1 << 20}}
+	w.open()
+	w.texts(textOf(0), textOf(1))
+	w.reopen()
+	full.Store(true)
+	w.add([]keyword.Document{{Slot: 2, Text: textOf(2)}})
+	checkTexts(t, w.index, 3)
+	if err := w.index.Close(); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("closed: %v", err)
+	}
+	full.Store(false)
+	w.open()
+	if w.index.Covered() != 1 || w.index.Lost() != nil || len(w.files()) != 2 {
+		t.Fatalf("covers %d, %v, %v", w.index.Covered(), w.index.Lost(), w.files())
+	}
+	checkTexts(t, w.index, 2)
+	if err := errors.Join(w.index.Close(), root.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestMain is also the process that is killed: it adds texts to the index in a folder for ever,

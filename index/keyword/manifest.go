@@ -97,7 +97,7 @@ func (m *manifest) openSegments(dir *disk.Dir) (opened []*segment, err error) {
 		}
 		s, err := contain(dir.Path(f.File), func() (*segment, error) { return openSegment(dir.Path(f.File), f.File, size, sum) })
 		if err != nil {
-			return opened, err
+			return opened, unreadable(dir.Path(f.File), err)
 		}
 		opened = append(opened, s)
 		if i > 0 && s.lowest() <= last {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 	seg "github.com/blevesearch/scorch_segment_api/v2"
+
+	"nearside/fault"
 )
 
 const (
@@ -75,6 +77,11 @@ func (x *Index) goOn(err error, stop chan struct{}) bool {
 	x.mu.Unlock()
 	if err == nil {
 		return true
+	}
+	if fault.Is(err, fault.Corrupt) {
+		x.spoil(err)
+		<-stop // only Reset and Close help
+		return false
 	}
 	x.options.Log.Warn("a part of the keyword index could not be written; it is tried again", "folder", x.dir.Path(), "error", err)
 	again := time.NewTimer(againAfter)
@@ -153,9 +160,6 @@ func (x *Index) mergeFile(old []*segment, kept *roaring.Bitmap, name string, sto
 	parts, drops, left := make([]seg.Segment, len(old)), make([]*roaring.Bitmap, len(old)), 0
 	for i, s := range old {
 		parts[i], left = s.Segment, left+len(s.slots)
-		if kept == nil {
-			continue
-		}
 		if living := s.documents(kept); living != nil {
 			drops[i] = roaring.Flip(living, 0, uint64(len(s.slots)))
 			left -= int(drops[i].GetCardinality())

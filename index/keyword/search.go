@@ -37,7 +37,7 @@ type Answer struct {
 // Search returns the documents among some slots that fit a query best, up to limit.
 // Scores are those of an index that holds nothing but these slots: no document outside
 // of within, dead, hidden or filtered out, has a part in them. within must not change
-// meanwhile.
+// meanwhile; nil stands for all slots.
 //
 // A segment that cannot be read fails this search and all after it, see Damage.
 func (x *Index) Search(ctx context.Context, q Query, within *roaring.Bitmap, limit int) (Answer, error) {
@@ -53,14 +53,14 @@ func (x *Index) Search(ctx context.Context, q Query, within *roaring.Bitmap, lim
 		return x.search(ctx, &q, set, segments, within, limit)
 	})
 	answer.Covered = covered
-	err = errors.Join(err, x.release(segments))
+	err = errors.Join(unreadable(x.dir.Path(), err), x.release(segments))
 	if fault.Is(err, fault.Corrupt) {
 		x.spoil(err)
 	}
 	return answer, err
 }
 
-// spoil fails this and all later searches.
+// spoil fails all later searches.
 func (x *Index) spoil(err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -110,8 +110,11 @@ func (s *segment) memoryBytes() int64 {
 func (s *segment) lowest() uint32  { return s.slots[0] }
 func (s *segment) highest() uint32 { return s.slots[len(s.slots)-1] }
 
-// documents returns the documents of slots; nil stands for all documents.
+// documents returns the documents of slots; nil stands for all, of slots and of documents.
 func (s *segment) documents(slots *roaring.Bitmap) *roaring.Bitmap {
+	if slots == nil {
+		return nil
+	}
 	low, high := s.lowest(), s.highest()
 	if int(high-low) == len(s.slots)-1 {
 		span := roaring.New()
