@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -209,7 +210,7 @@ func TestAReembeddingGoesOnAfterSIGKILL(t *testing.T) {
 	t.Logf("seed %d", *seed)
 	kills, texts := 2, 1500
 	if *long {
-		kills, texts = 10, 6000
+		kills, texts = 10, 8000
 	}
 	models := backendtest.New(t)
 	models.Add(bgeModel)
@@ -227,7 +228,7 @@ func TestAReembeddingGoesOnAfterSIGKILL(t *testing.T) {
 	}
 	unfinished := 0
 	for range kills {
-		s.changeUntilKilled(p, api, texts, time.Duration(20+s.random.IntN(250))*time.Millisecond)
+		s.changeUntilKilled(p, api, texts, time.Duration(10+s.random.IntN(80))*time.Millisecond)
 		p = start(t, data, args...)
 		api = p.ready()
 		if state, _ := reembedStatus(t, api); state != "done" {
@@ -303,6 +304,44 @@ func TestReembedOnTheCommandLine(t *testing.T) {
 	if n := embeddedBy(models); n != 500 {
 		t.Errorf("%d texts were embedded: there and back and there again need each once", n)
 	}
+	p.stop()
+}
+
+// TestAnIngestAfterAReembeddingLoadsNothing loads a folder, has its index re-embedded, there and back, and loads it again.
+func TestAnIngestAfterAReembeddingLoadsNothing(t *testing.T) {
+	models := backendtest.New(t)
+	models.Add(bgeModel)
+	p := start(t, t.TempDir(), "--models", t.TempDir(), "--ollama", models.URL, "--openai", "off")
+	api := p.ready()
+	dir := t.TempDir()
+	for i := range 20 {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("page%d.md", i)), fmt.Appendf(nil, "# Page %d\n\nThis is the text of page %d.\n", i, i), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ingest := func(loaded, unchanged int64) {
+		t.Helper()
+		out := nearside(t, t.Context(), "ingest", dir, "--index", "shelf", "--create", "--model", lexical, "--url", api.URL, "--json")
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		var last ingestReport
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if r := last.Report; r.Loaded != loaded || r.Unchanged != unchanged || !r.Complete {
+			t.Errorf("%d loaded and %d unchanged, want %d and %d: %s", r.Loaded, r.Unchanged, loaded, unchanged, lines[len(lines)-1])
+		}
+	}
+	ingest(20, 0)
+	nearside(t, t.Context(), "reembed", "shelf", "--model", bgeM3, "--yes", "--url", api.URL)
+	ingest(0, 20)
+	if err := os.WriteFile(filepath.Join(dir, "page7.md"), []byte("# Page 7\n\nAnother text.\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ingest(1, 19)
+	nearside(t, t.Context(), "reembed", "shelf", "--undo", "--yes", "--url", api.URL)
+	ingest(0, 20)
+	nearside(t, t.Context(), "reembed", "shelf", "--drop-old", "--yes", "--url", api.URL)
+	ingest(0, 20)
 	p.stop()
 }
 
