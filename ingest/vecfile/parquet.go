@@ -75,7 +75,7 @@ func openParquet(name string, f *os.File, size int64) (r Reader, err error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "%s is no Parquet file, or cut off: %s", name, err).Because(err)
 	}
-	columns, err := columnsOf(file.Root())
+	columns, err := columnsOf(file)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "%s cannot be loaded: %s", name, err)
 	}
@@ -90,9 +90,10 @@ func recovered(name string, err *error) {
 }
 
 // columnsOf says what each leaf is for.
-func columnsOf(root *parquet.Column) ([]parquetColumn, error) {
+func columnsOf(file *parquet.File) ([]parquetColumn, error) {
 	var leaves []*parquet.Column
-	leavesOf(root, &leaves)
+	leavesOf(file.Root(), &leaves)
+	halves := halvesOf(file.Metadata().Schema)
 	columns := make([]parquetColumn, len(leaves))
 	var names []string
 	for i, leaf := range leaves {
@@ -106,7 +107,7 @@ func columnsOf(root *parquet.Column) ([]parquetColumn, error) {
 		names = append(names, leaf.Path()[0])
 	}
 	for role, wanted := range parquetNames {
-		if i := find(leaves, wanted, role); i >= 0 {
+		if i := find(leaves, halves, wanted, role); i >= 0 {
 			columns[i].role = role
 		}
 	}
@@ -135,9 +136,9 @@ func leavesOf(c *parquet.Column, to *[]*parquet.Column) {
 }
 
 // find returns the leaf with the first of the names that fits a role, or -1.
-func find(leaves []*parquet.Column, names []string, r role) int {
+func find(leaves []*parquet.Column, halves map[int]bool, names []string, r role) int {
 	for _, name := range names {
-		i := slices.IndexFunc(leaves, func(c *parquet.Column) bool { return strings.EqualFold(c.Path()[0], name) && fits(c, r) })
+		i := slices.IndexFunc(leaves, func(c *parquet.Column) bool { return strings.EqualFold(c.Path()[0], name) && fits(c, r, halves[c.Index()]) })
 		if i >= 0 {
 			return i
 		}
@@ -145,26 +146,30 @@ func find(leaves []*parquet.Column, names []string, r role) int {
 	return -1
 }
 
-// fits reports whether a leaf is of a type that a role needs.
-func fits(c *parquet.Column, r role) bool {
+// fits reports whether a leaf, perhaps of float16, is of a type that a role needs.
+func fits(c *parquet.Column, r role, half bool) bool {
 	kind := c.Type().Kind()
 	list, flat := c.MaxRepetitionLevel() == 1, c.MaxRepetitionLevel() == 0 && len(c.Path()) == 1
 	switch r {
 	case valuesColumn:
-		return list && (kind == parquet.Float || kind == parquet.Double || isHalf(c))
+		return list && (kind == parquet.Float || kind == parquet.Double || half)
 	case idColumn:
 		return flat && (kind == parquet.ByteArray || kind == parquet.Int32 || kind == parquet.Int64)
 	}
 	return flat && kind == parquet.ByteArray
 }
 
-func isHalf(c *parquet.Column) bool {
-	logical := c.Type().LogicalType()
-	if logical == nil || c.Type().Kind() != parquet.FixedLenByteArray {
-		return false
+// halvesOf returns the leaves of a schema that are float16, which the library's columns do not tell.
+func halvesOf(schema []format.SchemaElement) map[int]bool {
+	halves, leaf := map[int]bool{}, 0
+	for _, e := range schema {
+		if e.NumChildren.Valid && e.NumChildren.V > 0 {
+			continue
+		}
+		_, halves[leaf] = e.LogicalType.Value.(*format.Float16Type)
+		leaf++
 	}
-	_, half := logical.Value.(*format.Float16Type)
-	return half
+	return halves
 }
 
 // isProperty reports whether a leaf has plain values that JSON can say: strings, numbers and booleans.
