@@ -61,7 +61,7 @@ func TestRandomIgnoreFilesLeaveWhatGitLeaves(t *testing.T) {
 	}
 	rounds := 60
 	if *long {
-		rounds = 3000
+		rounds = 1000
 	}
 	for round := range rounds {
 		var wrote []string
