@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -321,6 +322,7 @@ func TestExitCodesOfLoads(t *testing.T) {
 		{1, "missing", []string{"ingest", filepath.Join(s.dir, "missing"), "--index", shopIndex, "--url", s.api.URL}},
 		{1, "index", []string{"ingest", s.dir, "--url", s.api.URL}},
 		{1, "", []string{"ingest", s.dir, "--index", shopIndex, "--url", s.api.URL, "--size", "3"}},
+		{1, "markdown", []string{"ingest", s.dir, "--index", shopIndex, "--url", s.api.URL, "--format", "word"}},
 	} {
 		_, errs, code := runHere(t, c.args...)
 		if code != c.code || !strings.Contains(errs, c.words) {
@@ -497,5 +499,43 @@ func TestAServerThatGoesAwayAndComesBackLosesNothing(t *testing.T) {
 	s.isClean()
 	if r := s.load(0).Report; r.Unchanged != 200 || r.Stored != 0 {
 		t.Errorf("the same once more: %+v", r)
+	}
+}
+
+func TestLinksOutOfTheFolderAreFollowedWhenAsked(t *testing.T) {
+	s := newShop(t)
+	s.put("in.txt", "This is in the folder.")
+	if err := os.Symlink(s.outside(), filepath.Join(s.dir, "out.txt")); err != nil {
+		t.Fatal(err)
+	}
+	s.load(0)
+	if strings.Contains(s.texts(), "out of the folder") {
+		t.Error("the link was followed unasked")
+	}
+	s.load(0, "--follow-links")
+	if !strings.Contains(s.texts(), "out of the folder") {
+		t.Error("the link was not followed")
+	}
+}
+
+func TestPrivateAddressesAreRefusedUnlessAllowedByName(t *testing.T) {
+	s := newShop(t)
+	pages := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, "<!DOCTYPE html><title>x</title><p>A page of a private address.")
+	}))
+	defer pages.Close()
+	load := func(more ...string) (string, int) {
+		out, errs, code := runHere(t, append([]string{"ingest", pages.URL + "/page.html", "--index", shopIndex, "--url", s.api.URL}, more...)...)
+		return out + errs, code
+	}
+	if out, code := load(); code == 0 || !strings.Contains(out, "127.0.0.1") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	if strings.Contains(s.texts(), "private address") {
+		t.Fatal("it was loaded unasked")
+	}
+	if out, code := load("--allow-private", "127.0.0.1"); code != 0 || !strings.Contains(s.texts(), "private address") {
+		t.Errorf("exit code %d: %s", code, out)
 	}
 }
