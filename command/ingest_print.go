@@ -167,33 +167,41 @@ func (p *ingestPrinter) finish(r ingest.Report) {
 		p.foretell(r)
 		return
 	}
-	fmt.Fprintf(p.out, "%s files: %s loaded into %s, %s unchanged, %s failed\n",
-		humanize.Comma(r.Items), humanize.Comma(r.Loaded), p.index, humanize.Comma(r.Unchanged), humanize.Comma(r.Failed))
-	fmt.Fprintf(p.out, "%s passages written, %s removed; %s tokens, %.1f neurons, %v\n",
-		humanize.Comma(r.Stored), humanize.Comma(r.Deleted), humanize.Comma(r.Tokens), r.Neurons, r.Took.Round(100*time.Millisecond))
+	fmt.Fprintf(p.out, "%s: %s loaded into %s, %s unchanged, %s failed\n",
+		number(r.Items, "file"), humanize.Comma(r.Loaded), p.index, humanize.Comma(r.Unchanged), humanize.Comma(r.Failed))
+	fmt.Fprintf(p.out, "%s written, %s removed; %s tokens, %.1f neurons, %v\n",
+		number(r.Stored, "passage"), humanize.Comma(r.Deleted), humanize.Comma(r.Tokens), r.Neurons, r.Took.Round(100*time.Millisecond))
 	if r.Shortened > 0 {
-		fmt.Fprintf(p.out, "%s passages are longer than the model reads: their ends were not embedded\n", humanize.Comma(r.Shortened))
+		fmt.Fprintf(p.out, "longer than the model reads, so that their ends were not embedded: %s\n", number(r.Shortened, "passage"))
 	}
 	switch kept := r.Gone - r.Pruned; {
 	case r.Pruned > 0:
-		fmt.Fprintf(p.out, "%s files are gone, and their passages were removed\n", humanize.Comma(r.Pruned))
+		fmt.Fprintf(p.out, "gone, and removed from the index: %s\n", number(r.Pruned, "file"))
 	case kept > 0:
-		fmt.Fprintf(p.out, "%s files are gone; their passages are still there, and go with --prune\n", humanize.Comma(kept))
+		fmt.Fprintf(p.out, "gone, and still in the index until a run with --prune: %s\n", number(kept, "file"))
 	}
 }
 
 // foretell prints what a dry run counted.
 func (p *ingestPrinter) foretell(r ingest.Report) {
 	e := r.DryRun
-	fmt.Fprintf(p.out, "%s files: %s would be loaded into %s, %s are unchanged, %s would fail\n",
-		humanize.Comma(r.Items), humanize.Comma(r.Loaded), p.index, humanize.Comma(r.Unchanged), humanize.Comma(r.Failed))
-	fmt.Fprintf(p.out, "%s documents in %s passages, %s of them new: %s tokens, %.1f neurons, about %s on the disk",
-		humanize.Comma(e.Documents), humanize.Comma(e.Chunks), humanize.Comma(e.New), humanize.Comma(e.Tokens), e.Neurons, humanize.IBytes(uint64(e.Disk)))
+	fmt.Fprintf(p.out, "%s: %s would be loaded into %s, %s unchanged, %s would fail\n",
+		number(r.Items, "file"), humanize.Comma(r.Loaded), p.index, humanize.Comma(r.Unchanged), humanize.Comma(r.Failed))
+	fmt.Fprintf(p.out, "%s in %s, %s of them new: %s tokens, %.1f neurons, about %s on the disk",
+		number(e.Documents, "document"), number(e.Chunks, "passage"), humanize.Comma(e.New), humanize.Comma(e.Tokens), e.Neurons, humanize.IBytes(uint64(e.Disk)))
 	if e.Seconds > 0 {
 		fmt.Fprintf(p.out, ", about %v", time.Duration(e.Seconds*float64(time.Second)).Round(time.Second))
 	}
 	fmt.Fprintln(p.out)
 	if r.Gone > 0 {
-		fmt.Fprintf(p.out, "%s files are gone\n", humanize.Comma(r.Gone))
+		fmt.Fprintf(p.out, "gone: %s\n", number(r.Gone, "file"))
 	}
+}
+
+// number is a number of things: "1 file", "1,200 files".
+func number(n int64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return humanize.Comma(n) + " " + thing
 }
