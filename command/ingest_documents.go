@@ -40,10 +40,8 @@ func (f *ingestFlags) loadDocuments(cmd *cobra.Command, server *connection, args
 	if l.options.Metadata, err = f.allMetadata(); err != nil {
 		return err
 	}
-	if f.create && !f.options.DryRun {
-		if err := f.createIndex(cmd, server); err != nil {
-			return err
-		}
+	if err := f.ensureIndex(cmd, server); err != nil {
+		return err
 	}
 	l.target = remote.Open(server.client(), f.index, remote.Options{Vocabulary: f.reading.vocabulary, Log: out.remark})
 	if f.watch {
@@ -134,12 +132,17 @@ func (l *documentLoad) manifest(ctx context.Context, name string) (ingest.Manife
 	return m, nil
 }
 
-// createIndex makes the index unless it is there.
-func (f *ingestFlags) createIndex(cmd *cobra.Command, server *connection) error {
+// ensureIndex sees to it that there is an index: with --create it makes one.
+func (f *ingestFlags) ensureIndex(cmd *cobra.Command, server *connection) error {
 	api := server.client()
 	err := api.Do(cmd.Context(), http.MethodGet, indexPath(f.index), nil, nil)
-	if !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Gone) {
+	switch {
+	case !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.Gone):
 		return err
+	case !f.create:
+		return fault.New(fault.NotFound, "there is no index %q; make it with --create, or with: nearside index create %s", f.index, f.index)
+	case f.options.DryRun:
+		return fault.New(fault.NotFound, "there is no index %q, and a dry run makes none; make it with: nearside index create %s --model %s", f.index, f.index, f.model)
 	}
 	return api.Do(cmd.Context(), http.MethodPost, "/nearside/indexes", map[string]any{"name": f.index, "model": f.model}, nil)
 }
