@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"nearside/ingest"
 )
@@ -57,8 +58,17 @@ func (f *file) Walk(ctx context.Context, yield func(*ingest.Item) error) error {
 
 // fill completes the item of something that was found.
 func (o *Options) fill(item *ingest.Item, info os.FileInfo, by opener) {
-	item.Size, item.Modified = info.Size(), info.ModTime()
+	item.Size, item.Modified = info.Size(), modified(info)
 	if item.Problem = readable(by.name, info, o.MaxFileSize); item.Problem == nil {
 		item.Open = func(context.Context) (ingest.Content, error) { return by.content(o) }
 	}
+}
+
+// modified is when a file was modified, or changed in any other way after that: of two files that were swapped with
+// their times, or an edit whose time was set back, the modification time says nothing.
+func modified(info fs.FileInfo) time.Time {
+	if c := changed(info); c.After(info.ModTime()) {
+		return c
+	}
+	return info.ModTime()
 }
