@@ -126,7 +126,7 @@ func (r *Router) pin(ctx context.Context, account string, m *Model, from weights
 // choose picks who answers: the weights that are asked for or pinned, where
 // there are any, else the best that are here.
 func (r *Router) choose(m *Model, here []weights, account string, h Holder) (from weights, warning string, err error) {
-	owner, fingerprint := holder{h.Name, "nearside reembed INDEX --model " + m.ID + " makes its vectors anew while it serves"}, h.Fingerprint
+	owner, fingerprint := holder{h.Name, "nearside models switch " + m.ID + ", and nearside reembed INDEX --model " + m.ID + ", which makes its vectors anew while it serves"}, h.Fingerprint
 	if fingerprint == "" {
 		pinned, ok := r.pins.Pinned(account, m.ID)
 		if !ok {

@@ -148,11 +148,18 @@ func newWorld(t *testing.T) *world {
 // service is rag over the world with the given weights.
 func (w *world) service(embedders ...embed.Embedder) *rag.Service {
 	w.t.Helper()
+	_, s := w.routed(embedders...)
+	return s
+}
+
+// routed is service, with its router.
+func (w *world) routed(embedders ...embed.Embedder) (*llm.Router, *rag.Service) {
+	w.t.Helper()
 	router, err := llm.NewRouter(llm.Options{Catalogue: w.models, Embedders: embedders, Pins: rag.Pins{Catalog: w.catalog}, Ledger: w.ledger})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return rag.New(w.indexes, router, w.catalog)
+	return router, rag.New(w.indexes, router, w.catalog)
 }
 
 func (w *world) count(name string) int {
@@ -342,7 +349,7 @@ func TestAnIndexGoesOnWithItsWeightsWhenBetterOnesAppear(t *testing.T) {
 		t.Fatalf("got %+v, %v", weights, err)
 	}
 	receipt, err := w.service(lexical, newWords(minilm, "minilm-1")).Upsert(t.Context(), payer, "shop", shop, index.Scope{})
-	if err != nil || receipt.Embedded.Served != embed.LexicalModel || !strings.Contains(receipt.Embedded.Warning, "make a new index") {
+	if err != nil || receipt.Embedded.Served != embed.LexicalModel || !strings.Contains(receipt.Embedded.Warning, "nearside reembed INDEX") {
 		t.Errorf("got %+v, %v", receipt.Embedded, err)
 	}
 }

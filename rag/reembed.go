@@ -149,7 +149,7 @@ func (s *Service) wanted(ctx context.Context, x *vectorize.Index, r Reembedding)
 	}
 	if d.Fingerprint == now.Fingerprint && d.Model == now.Model && string(d.Metric) == now.Metric {
 		return d, &fault.Error{Kind: fault.Conflict, Reason: ReasonSameWeights, Message: "index \"" + now.Name + "\" has vectors of " + now.Model +
-			" already, by the weights " + now.Fingerprint + " that serve it now; there is nothing to re-embed"}
+			" already, by the weights " + now.Fingerprint + " that serve it in this account; there is nothing to re-embed. Should better ones be here, nearside models switch " + now.Model + " gives the model to them first"}
 	}
 	return d, nil
 }

@@ -24,7 +24,10 @@ import (
 	"nearside/vectorize"
 )
 
-var long = flag.Bool("long", false, "crash at every file operation")
+var (
+	long  = flag.Bool("long", false, "crash at many more file operations")
+	every = flag.Bool("all", false, "crash at every file operation, for a quarter of an hour")
+)
 
 // domain is a data directory with what rag needs of it.
 type domain struct {
@@ -162,7 +165,11 @@ func TestACrashAtAnyFileOperationOfAReembeddingLosesNothing(t *testing.T) {
 	}
 	total := count.Operations()
 	points := rand.New(rand.NewPCG(*seed, 7)).Perm(total)
-	if !*long {
+	switch {
+	case *every:
+	case *long:
+		points = points[:min(total, 150)]
+	default:
 		points = points[:min(total, 10)]
 	}
 	t.Logf("%d of %d file operations; repeat with -seed=%d", len(points), total, *seed)

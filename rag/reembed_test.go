@@ -279,6 +279,25 @@ func TestTheNewWeightsMayHaveOtherDimensions(t *testing.T) {
 	}
 }
 
+func TestAnIndexIsBroughtToBetterWeightsOfItsModel(t *testing.T) {
+	w := newWorld(t)
+	create(t, w.service(newWords(lexical, "lexical-1")), "shop") // a substitute, for want of better
+	better := newWords(minilm, "minilm-1").rotated(50)
+	router, s := w.routed(newWords(lexical, "lexical-1"), better)
+	upsert(t, s, "shop", shop...)
+	same := rag.Reembedding{Index: "shop", Model: minilm}
+	if _, err := s.Reembed(t.Context(), same, work(1)); reason(err) != rag.ReasonSameWeights || !strings.Contains(err.Error(), "nearside models switch "+minilm) {
+		t.Errorf("before the switch: %v", err)
+	}
+	if _, _, err := router.Switch(t.Context(), account, minilm); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Reembed(t.Context(), same, work(2)); err != nil {
+		t.Fatal(err)
+	}
+	madeBy(t, better, w.records("shop"))
+}
+
 func TestTheSameWeightsAreRefusedUnlessTheMetricIsAnother(t *testing.T) {
 	w, s := otherShop(t)
 	if _, err := s.Reembed(t.Context(), rag.Reembedding{Index: "shop", Model: minilm}, work(1)); reason(err) != rag.ReasonSameWeights {
@@ -396,6 +415,56 @@ func TestARestoredIndexIsFollowed(t *testing.T) {
 		t.Errorf("%d records", len(got))
 	}
 	madeBy(t, weights, got)
+}
+
+// forgetful is an engine whose indexes have forgotten what changed, some times.
+type forgetful struct {
+	index.Engine
+	times *int
+}
+
+func (e forgetful) Open(ctx context.Context, n index.Number) (index.Index, error) {
+	x, err := e.Engine.Open(ctx, n)
+	return forgetfulIndex{x, e.times}, err
+}
+
+type forgetfulIndex struct {
+	index.Index
+	times *int
+}
+
+func (x forgetfulIndex) Changed(ctx context.Context, since index.Sequence) ([]index.VectorID, index.Sequence, error) {
+	if *x.times > 0 {
+		*x.times--
+		return nil, 0, index.Forgotten(since, since+1, since+2)
+	}
+	return x.Index.Changed(ctx, since)
+}
+
+func TestWhatIsForgottenIsComparedAgainAndNotEmbeddedAgain(t *testing.T) {
+	w := newWorld(t)
+	times := 3
+	var err error
+	if w.indexes, err = vectorize.Open(t.Context(), w.catalog, forgetful{w.engine, &times}, vectorize.Options{Limits: vectorize.Cloudflare()}); err != nil {
+		t.Fatal(err)
+	}
+	weights := other()
+	s := w.service(newWords(minilm, "minilm-1"), weights)
+	create(t, s, "shop")
+	upsert(t, s, "shop", shop...)
+	weights.during = sync.OnceFunc(func() {
+		if _, err := w.open("shop").Delete(t.Context(), []index.VectorID{"post"}, index.Scope{}); err != nil {
+			t.Error(err)
+		}
+	})
+	done, err := s.Reembed(t.Context(), toOther, work(1))
+	if err != nil || done.Embedded != len(shop) || times != 0 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	got := w.records("shop")
+	if _, there := got["post"]; there || len(got) != len(shop)-1 {
+		t.Errorf("%d records: what was deleted is there", len(got))
+	}
 }
 
 // TestWritersDuringTheWholeBuildLoseNothing has writers change an index, and a plain map the same way,
