@@ -29,7 +29,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 	for _, line := range []string{"", "serve", "index", "index create", "index list", "index info", "index delete", "records", "records count",
 		"records list", "records facets", "records update", "records delete", "search", "ingest", "keys", "keys create",
 		"keys list", "keys revoke", "models", "models list", "models check", "models switch", "models pull", "snapshot", "snapshot create", "snapshot list", "snapshot verify", "snapshot restore",
-		"usage", "check", "salvage", "eval", "parse", "version", "completion", "bench", "bench ann", "bench data", "bench filter", "bench churn", "bench build", "bench scale",
+		"usage", "check", "salvage", "export", "push", "pull", "eval", "parse", "version", "completion", "bench", "bench ann", "bench data", "bench filter", "bench churn", "bench build", "bench scale",
 		"bench memory", "bench start", "bench http"} {
 		out, _, code := runHere(t, append(strings.Fields(line), "--help")...)
 		if code != 0 || !strings.Contains(out, "Usage:") {

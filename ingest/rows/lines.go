@@ -80,8 +80,9 @@ func (f *lineFile) next() (record, error) {
 	return record{}, io.EOF
 }
 
-// skip passes over the first lines.
+// skip passes over the first lines, of which one at least was a record.
 func (f *lineFile) skip(lines int64) error {
+	f.kind = vectors // until a line says something else: one that cannot be read is refused, and no reason to end
 	for f.number < lines && f.scanner.Scan() {
 		f.number++
 	}

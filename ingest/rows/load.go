@@ -204,7 +204,7 @@ func (l *load) file(ctx context.Context, path string) (err error) {
 	defer func() { err = errors.Join(err, src.Close()) }()
 	m := &marker{}
 	if l.Bookmark != nil && path != standardInput {
-		version, err := versionOf(path)
+		version, err := versionOf(path, l.IDs, l.MetadataFile)
 		if err != nil {
 			return err
 		}
@@ -227,13 +227,19 @@ func (l *load) doneBefore(m bookmark.Mark) {
 	l.refused.Add(m.Refused)
 }
 
-// versionOf stands for what a file holds: another size or time of change is another file.
-func versionOf(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
+// versionOf stands for what files hold: another size or time of change is another file. "" is none.
+func versionOf(paths ...string) (version string, err error) {
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return "", err
+		}
+		version += fmt.Sprintf("%d %s ", info.Size(), info.ModTime().UTC())
 	}
-	return fmt.Sprintf("%d %s", info.Size(), info.ModTime().UTC()), nil
+	return version, nil
 }
 
 func open(o Options, path string) (file, error) {

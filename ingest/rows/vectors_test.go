@@ -127,7 +127,6 @@ func TestALoadThatWasEndedGoesOnWhereAllBeforeIsStored(t *testing.T) {
 		s := &refusing{stored: map[string]int{}, paths: map[string]bool{}, types: map[string]bool{}}
 		f := &failing{Handler: s}
 		listening := httptest.NewServer(f)
-		defer listening.Close()
 		state := t.TempDir()
 		keep := bookmark.New(state, "test", path)
 		resumed := int64(0)
@@ -143,11 +142,13 @@ func TestALoadThatWasEndedGoesOnWhereAllBeforeIsStored(t *testing.T) {
 				t.Fatalf("%s: the mark went from %d to %d", name, before, resumed)
 			}
 			before = resumed
+			s.mu.Lock() // a call may be under way that its load no longer waits for
 			for i := range resumed {
 				if s.stored[fmt.Sprint(i+1)] == 0 {
 					t.Fatalf("%s: the load went on behind row %d, and row %d is not stored", name, resumed, i+1)
 				}
 			}
+			s.mu.Unlock()
 			if err == nil {
 				if report.Before+report.Loaded != n || report.Before == 0 {
 					t.Errorf("%s: %+v", name, report)
@@ -155,6 +156,7 @@ func TestALoadThatWasEndedGoesOnWhereAllBeforeIsStored(t *testing.T) {
 				break
 			}
 		}
+		listening.Close()
 		sent := 0
 		for _, times := range s.stored {
 			sent += times

@@ -138,7 +138,9 @@ func leavesOf(c *parquet.Column, to *[]*parquet.Column) {
 // find returns the leaf with the first of the names that fits a role, or -1.
 func find(leaves []*parquet.Column, halves map[int]bool, names []string, r role) int {
 	for _, name := range names {
-		i := slices.IndexFunc(leaves, func(c *parquet.Column) bool { return strings.EqualFold(c.Path()[0], name) && fits(c, r, halves[c.Index()]) })
+		i := slices.IndexFunc(leaves, func(c *parquet.Column) bool {
+			return strings.EqualFold(c.Path()[0], name) && fits(c, r, halves[c.Index()])
+		})
 		if i >= 0 {
 			return i
 		}
