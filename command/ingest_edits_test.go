@@ -21,10 +21,10 @@ func TestAnyEditsThenARunIsOneCleanLoad(t *testing.T) {
 	if *long {
 		folders, steps = 25, 12
 	}
-	t.Logf("seed %d", *seed)
+	t.Logf("folderseed %d", *folderSeed)
 	p := start(t, t.TempDir(), "--embed-cache", "0")
 	api := p.ready()
-	random := rand.New(rand.NewPCG(*seed, 11))
+	random := rand.New(rand.NewPCG(*folderSeed, 11))
 	for n := range folders {
 		e := &edited{folder: newFolder(t, random, 4+random.IntN(10)), api: api, index: fmt.Sprintf("old-%d", n)}
 		createFor(t, api, e.index, lexicalHash)

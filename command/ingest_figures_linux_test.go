@@ -137,8 +137,8 @@ func TestPassagesHaveAsManyTokensAsTheModelCounts(t *testing.T) {
 	if *long {
 		files = 300
 	}
-	t.Logf("seed %d", *seed)
-	f := newFolder(t, rand.New(rand.NewPCG(*seed, 13)), files)
+	t.Logf("folderseed %d", *folderSeed)
+	f := newFolder(t, rand.New(rand.NewPCG(*folderSeed, 13)), files)
 	p := start(t, t.TempDir(), "--embed-cache", "0")
 	api := p.ready()
 	createFor(t, api, "counted", miniLM)

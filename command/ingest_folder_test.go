@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"testing"
 	"time"
 )
+
+var folderSeed = flag.Uint64("folderseed", 1, "seed of the folders of chance that are loaded, of their edits, and of kills")
 
 // folder is a directory with files of chance, of many formats, for tests that change and load it. No two
 // sentences in it are the same, whatever becomes of its files.

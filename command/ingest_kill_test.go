@@ -23,14 +23,15 @@ import (
 
 // How much the kill loops do, and with what.
 const (
-	lanes       = 17 // folders, each with an index
-	laneFiles   = 24
+	lanes       = 26 // folders, each with an index
+	laneFiles   = 14
 	loaderKills = 50
 	serverKills = 20
 
 	laneBatch       = 8 // passages
 	laneConcurrency = 2
-	atOnce          = 4 // loaders
+	edits           = 8
+	atOnce          = 4 // loaders, under which the server is killed
 )
 
 // TestKillsOfLoaderAndServerLeaveOneCleanLoad kills loaders at random moments, again and again
@@ -41,8 +42,9 @@ func TestKillsOfLoaderAndServerLeaveOneCleanLoad(t *testing.T) {
 	if !*long {
 		t.Skip("runs with -long")
 	}
-	t.Logf("seed %d", *seed)
-	k := newKilling(t, rand.New(rand.NewPCG(*seed, 12)))
+	t.Logf("folderseed %d", *folderSeed)
+	k := newKilling(t, rand.New(rand.NewPCG(*folderSeed, 12)))
+	k.settle() // all files are there, and unchanged
 	k.killLoaders()
 	k.killServers()
 	k.settle()
@@ -65,7 +67,7 @@ type killing struct {
 	server   *process
 	api      *client.Client
 	lanes    []*lane
-	typical  time.Duration // of a load that is left alone
+	typical  time.Duration // of a load that is left alone, from its first word to its end
 	loaders  int           // killed
 	servers  int
 	requests int // of the model server, that were counted
@@ -117,22 +119,27 @@ func (k *killing) up() {
 
 // loading is a loader at work.
 type loading struct {
-	lane *lane
-	cmd  *exec.Cmd
-	out  firstTold
-	errs bytes.Buffer
+	lane  *lane
+	cmd   *exec.Cmd
+	out   firstTold
+	errs  bytes.Buffer
+	ended chan struct{} // closed when it has
+	err   error         // how it ended
 }
 
-// firstTold keeps what is written, and closes begun at the first of it.
+// firstTold keeps what is written, and closes begun when it tells of an item: until then a loader may wait for the
+// claim of the one that was killed before it.
 type firstTold struct {
-	bytes.Buffer
+	text  bytes.Buffer
 	begun chan struct{}
 	told  sync.Once
 }
 
 func (f *firstTold) Write(p []byte) (int, error) {
-	f.told.Do(func() { close(f.begun) })
-	return f.Buffer.Write(p)
+	if bytes.Contains(p, []byte(`"loaded"`)) || bytes.Contains(p, []byte(`"unchanged"`)) || bytes.Contains(p, []byte(`"progress"`)) {
+		f.told.Do(func() { close(f.begun) })
+	}
+	return f.text.Write(p)
 }
 
 // begin starts a loader.
@@ -144,8 +151,16 @@ func (k *killing) begin(l *lane) (*loading, error) {
 	r := &loading{lane: l, cmd: exec.Command(path, "ingest", l.dir, "--index", l.index, "--url", "http://"+k.address, "--size", "40", "--prune", "--yes", "--json",
 		"--batch", fmt.Sprint(laneBatch), "--concurrency", fmt.Sprint(laneConcurrency))}
 	r.out.begun = make(chan struct{})
-	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.errs
-	return r, r.cmd.Start()
+	r.cmd.Stdout, r.cmd.Stderr, r.ended = &r.out, &r.errs, make(chan struct{})
+	if err := r.cmd.Start(); err != nil {
+		return nil, err
+	}
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		defer close(r.ended)
+		r.err = r.cmd.Wait()
+	})
+	return r, nil
 }
 
 // load is begin, of a test that ends if it fails.
@@ -158,31 +173,21 @@ func (k *killing) load(l *lane) *loading {
 	return r
 }
 
-// ended receives how the loader ended.
-func (r *loading) ended() <-chan error {
-	ended := make(chan error, 1)
-	var waiting sync.WaitGroup
-	waiting.Go(func() { ended <- r.cmd.Wait() })
-	return ended
+// begun waits until the loader is at work, or has ended.
+func (r *loading) begun() {
+	select {
+	case <-r.out.begun:
+	case <-r.ended:
+	}
 }
 
-// claimed is what a loader says whose source another one had a moment ago.
-const claimed = "is being loaded by"
-
-// finish waits for a loader, and starts it again for as long as one that was killed has its source.
+// finish waits for a loader, which may wait for the claim of one that was killed.
 func (k *killing) finish(r *loading) ingestReport {
 	k.t.Helper()
-	for {
-		err := r.cmd.Wait()
-		if err == nil {
-			return reportOf(k.t, r.out.String())
-		}
-		if !strings.Contains(r.errs.String(), claimed) {
-			k.t.Fatalf("the loader of %s: %v\n%s\n%s", r.lane.index, err, &r.errs, &r.out)
-		}
-		time.Sleep(time.Second) // a claim ends by itself, and nothing tells when
-		r = k.load(r.lane)
+	if <-r.ended; r.err != nil {
+		k.t.Fatalf("the loader of %s: %v\n%s\n%s", r.lane.index, r.err, &r.errs, &r.out.text)
 	}
+	return reportOf(k.t, r.out.text.String())
 }
 
 // killLoaders kills loaders while they load what was edited a moment ago, all lanes side by side: the claim of a
@@ -192,55 +197,55 @@ func (k *killing) killLoaders() {
 		killed := make([]error, lanes)
 		var running sync.WaitGroup
 		for i, l := range k.lanes {
-			for range 4 {
+			for range edits {
 				l.edit()
 			}
-			moment := time.Duration(k.random.Int64N(3 * int64(k.typical))) // the machine has others to load
+			moment := time.Duration(k.random.Int64N(int64(k.typical)))
 			running.Go(func() { killed[i] = k.killLater(l, moment) })
 		}
 		running.Wait()
 		for _, err := range killed {
-			if err != nil && err != errEnded {
+			var left ended
+			switch {
+			case err == nil:
+				k.loaders++
+			case errors.As(err, &left):
+				k.typical = (k.typical + left.after) / 2
+			default:
 				k.t.Fatal(err)
 			}
-			if err == nil {
-				k.loaders++
-			}
 		}
+		k.t.Logf("%d loaders were killed", k.loaders)
 	}
 }
 
-var errEnded = errors.New("the loader ended before it was killed")
+// ended is a loader that came to its end before it was killed.
+type ended struct{ after time.Duration }
+
+func (ended) Error() string { return "the loader ended before it was killed" }
 
 // killLater loads a lane and kills the loader a moment after it told of its work.
 func (k *killing) killLater(l *lane, moment time.Duration) error {
-	for {
-		r, err := k.begin(l)
-		if err != nil {
-			return err
-		}
-		ended := r.ended()
-		select {
-		case <-r.out.begun:
-			select {
-			case <-time.After(moment):
-				_ = r.cmd.Process.Signal(syscall.SIGKILL) // it may have ended
-				err = <-ended
-			case err = <-ended:
-			}
-		case err = <-ended:
-		}
-		var exit *exec.ExitError
-		switch {
-		case err == nil:
-			return errEnded
-		case errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled():
-			return nil
-		case !strings.Contains(r.errs.String(), claimed):
-			return fmt.Errorf("the loader of %s: %w\n%s", l.index, err, r.errs.String())
-		}
-		time.Sleep(time.Second) // a claim ends by itself, and nothing tells when
+	r, err := k.begin(l)
+	if err != nil {
+		return err
 	}
+	r.begun()
+	began := time.Now()
+	select {
+	case <-time.After(moment):
+		_ = r.cmd.Process.Signal(syscall.SIGKILL) // it may have ended
+		<-r.ended
+	case <-r.ended:
+	}
+	var exit *exec.ExitError
+	switch {
+	case r.err == nil:
+		return ended{time.Since(began)}
+	case errors.As(r.err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled():
+		return nil
+	}
+	return fmt.Errorf("the loader of %s: %w\n%s", l.index, r.err, r.errs.String())
 }
 
 // killServers kills the server while loaders are at work, which must come to their end all the same.
@@ -250,10 +255,13 @@ func (k *killing) killServers() {
 		var running []*loading
 		for i := range atOnce {
 			l := k.lanes[(n*atOnce+i)%lanes]
-			for range 4 {
+			for range edits {
 				l.edit()
 			}
 			running = append(running, k.load(l))
+		}
+		for _, r := range running { // a loader does not wait for a server that it never saw
+			r.begun()
 		}
 		time.Sleep(time.Duration(k.random.Int64N(int64(k.typical)))) // the moment of the kill
 		k.server.kill()

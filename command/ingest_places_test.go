@@ -26,8 +26,8 @@ func TestEveryRecordPointsAtTheBytesThatSayIt(t *testing.T) {
 	if *long {
 		files = 600
 	}
-	t.Logf("seed %d", *seed)
-	f := newFolder(t, rand.New(rand.NewPCG(*seed, 14)), files)
+	t.Logf("folderseed %d", *folderSeed)
+	f := newFolder(t, rand.New(rand.NewPCG(*folderSeed, 14)), files)
 	p := start(t, t.TempDir())
 	api := p.ready()
 	createFor(t, api, "places", lexicalHash)
