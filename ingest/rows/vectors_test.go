@@ -161,7 +161,7 @@ func TestALoadThatWasEndedGoesOnWhereAllBeforeIsStored(t *testing.T) {
 		for _, times := range s.stored {
 			sent += times
 		}
-		if len(s.stored) != n || sent > n+n/2 {
+		if len(s.stored) != n || sent > 4*n { // each run sends seven batches, of which one at least moves the mark
 			t.Errorf("%s: %d records stored, sent %d", name, len(s.stored), sent)
 		}
 		if left, err := filepath.Glob(filepath.Join(state, "*")); err != nil || len(left) > 0 {
