@@ -25,19 +25,23 @@ func some() *files {
 		"c.zip":       {members: []entry{{name: "one.md", text: paragraphs("one", 2)}, {name: "two.bin", text: "\x00"}, {name: "three.md", text: paragraphs("three", 2)}}},
 		"d/middle.md": {text: paragraphs("middle", 5)},
 		"e.md":        {text: paragraphs("e", 4)},
+		"p.md":        {text: paragraphs("p", 6)},
+		"s.md":        {text: "A short one."},
 	}}
 }
 
 // edited is the same after edits that move passages between parts, shorten, lengthen and remove.
 func edited() *files {
 	f := some()
-	f.at["a.md"] = entry{text: paragraphs("a", 6)}                                            // now it has parts
-	f.at["b/large.md"] = entry{text: paragraphs("new", 2) + paragraphs("large", 9)}           // everything moved
-	f.at["d/middle.md"] = entry{text: paragraphs("middle", 1)}                                // no parts any more
-	f.at["c.zip"] = entry{members: []entry{{name: "three.md", text: paragraphs("three", 3)}}} // members are gone
-	f.at["bad.bin"] = entry{text: paragraphs("good", 1)}                                      // it can be read now
-	f.at["e.md"] = entry{text: "\x00" + paragraphs("e", 4)}                                   // it cannot be read any more
-	f.at["n.md"] = entry{text: paragraphs("n", 2)}                                            // new
+	f.at["a.md"] = entry{text: paragraphs("a", 6)}                                                  // now it has parts
+	f.at["b/large.md"] = entry{text: paragraphs("new", 2) + paragraphs("large", 9)}                 // everything moved
+	f.at["d/middle.md"] = entry{text: paragraphs("middle", 1)}                                      // no parts any more
+	f.at["c.zip"] = entry{members: []entry{{name: "three.md", text: paragraphs("three", 3)}}}       // members are gone
+	f.at["bad.bin"] = entry{text: paragraphs("good", 1)}                                            // it can be read now
+	f.at["e.md"] = entry{text: "\x00" + paragraphs("e", 4)}                                         // it cannot be read any more
+	f.at["n.md"] = entry{text: paragraphs("n", 2)}                                                  // new
+	f.at["p.md"] = entry{text: strings.Replace(paragraphs("p", 6), "goes on", "went on and on", 1)} // later parts are the same, elsewhere
+	f.at["s.md"] = entry{text: "Another one, longer."}
 	delete(f.at, "b/other.md")
 	return f
 }
@@ -45,7 +49,7 @@ func edited() *files {
 func TestASecondRunReadsWritesAndAsksNothing(t *testing.T) {
 	w, source := newWorld(t), some()
 	first := load(t, options(w, source))
-	if first.Loaded != 5 || first.Failed != 2 || first.Tokens == 0 {
+	if first.Loaded != 7 || first.Failed != 2 || first.Tokens == 0 {
 		t.Errorf("the first run: %+v", first.Totals)
 	}
 	var opened atomic.Int64
@@ -55,7 +59,7 @@ func TestASecondRunReadsWritesAndAsksNothing(t *testing.T) {
 	}
 	w.changes = 0
 	second := load(t, options(w, source))
-	if second.Unchanged != 5 || second.Failed != 2 || second.Loaded != 0 || second.Tokens != 0 || w.changes != 0 || opened.Load() != 0 {
+	if second.Unchanged != 7 || second.Failed != 2 || second.Loaded != 0 || second.Tokens != 0 || w.changes != 0 || opened.Load() != 0 {
 		t.Errorf("the second run: %+v, %d changes, %d opened", second.Totals, w.changes, opened.Load())
 	}
 	if len(second.Failures) != 2 || second.Failures[0].Path != "bad.bin" || !strings.Contains(second.Failures[1].Reason, "1 of 3 members") {
@@ -166,7 +170,7 @@ func TestRecordsAreWrittenAgainWhenTheRecipeChanges(t *testing.T) {
 	load(t, options(w, some()))
 	o := options(w, some())
 	o.Namespace, o.Metadata = "two", map[string]any{"team": "blue"}
-	if report := load(t, o); report.Tokens != 0 || report.Loaded != 5 {
+	if report := load(t, o); report.Tokens != 0 || report.Loaded != 7 {
 		t.Errorf("%+v", report.Totals)
 	}
 	for id, r := range w.records {
@@ -184,10 +188,10 @@ func TestWhatOnlyHasAnotherTimeIsNotReadTwice(t *testing.T) {
 		e.modified, e.opened = long.Add(time.Hour), &opened
 		source.at[path] = e
 	}
-	if report := load(t, options(w, source)); report.Unchanged != 5 || report.Failed != 2 || report.Documents != 0 || opened.Load() != 7 {
+	if report := load(t, options(w, source)); report.Unchanged != 7 || report.Failed != 2 || report.Documents != 0 || opened.Load() != 9 {
 		t.Errorf("%+v, %d opened", report.Totals, opened.Load())
 	}
-	if load(t, options(w, source)); opened.Load() != 7 {
+	if load(t, options(w, source)); opened.Load() != 9 {
 		t.Error("the new times were not remembered")
 	}
 }

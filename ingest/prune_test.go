@@ -98,3 +98,17 @@ func TestWhatLiesBelowAFolderThatCannotBeReadIsNotGone(t *testing.T) {
 		t.Errorf("%d records, the folder is remembered: %v", len(w.records), there)
 	}
 }
+
+func TestWhatComesBackAfterAPruneThatCrashedIsLoaded(t *testing.T) {
+	for at := 1; at <= 3; at++ {
+		w := newWorld(t)
+		load(t, options(w, many(10)))
+		w.changes, w.crashAt, w.after = 0, at, true
+		if _, err := ingest.Load(t.Context(), options(w, many(10, 4))); err == nil {
+			t.Fatalf("a prune made %d changes only", w.changes)
+		}
+		w.revive()
+		load(t, options(w, many(10)))
+		same(t, "after the file came back", w, clean(t, many(10)))
+	}
+}
