@@ -160,7 +160,7 @@ func TestACancellationAtAnyMomentEndsAJobOnce(t *testing.T) {
 	stop := h.run()
 	n := 60
 	if *long {
-		n = 1000
+		n = 300
 	}
 	var work sync.WaitGroup
 	var all []jobs.Job

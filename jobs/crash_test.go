@@ -80,9 +80,11 @@ func TestNothingThatWasPromisedIsLostAfterACrashAtAnyOperation(t *testing.T) {
 	life(t, t.TempDir(), count)
 	points := random.Perm(count.Operations())
 	t.Logf("%d operations", len(points))
-	if !*long {
-		points = points[:min(16, len(points))]
+	most := 16
+	if *long {
+		most = 80
 	}
+	points = points[:min(most, len(points))]
 	for _, point := range points {
 		path := t.TempDir()
 		added, done, cancelled := life(t, path, disktest.CrashAt(point+1))
@@ -183,7 +185,7 @@ func TestNothingIsLostWhenTheProcessIsKilled(t *testing.T) {
 	random := seeded(t)
 	rounds := 5
 	if *long {
-		rounds = 50
+		rounds = 15
 	}
 	path := t.TempDir()
 	added, done := map[int64]bool{}, map[int64]bool{}
