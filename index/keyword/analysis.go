@@ -75,8 +75,7 @@ type word struct {
 	stop bool
 }
 
-// maxWords bounds how many words an analyzer remembers: some 8 MB. English texts have
-// about 40,000 different ones in 20 MB.
+// maxWords bounds how many words an analyzer remembers; then it begins anew.
 const maxWords = 1 << 16
 
 // maxTermBytes is where longer terms are cut: nobody types them.

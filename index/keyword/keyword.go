@@ -25,8 +25,8 @@ type Options struct {
 	FlushBytes int64 // segments in memory are written to a file when they take so much; 0: 8 MB
 }
 
-// What a tail may become before it is written, and before writers wait for that. Every
-// segment costs a query about a microsecond a term and field.
+// What a tail may become before it is written, and before writers wait for that: every
+// segment costs a query a look-up for each term and field (BenchmarkSearch).
 const (
 	defaultFlushBytes = 8 << 20
 	flushSegments     = 32

@@ -13,12 +13,12 @@ import (
 
 const (
 	// fanout is how many segments of like size become one. At 8 a document is written
-	// again with every eightfold growth of the index, and a million documents make some
-	// twenty segments.
+	// again with every eightfold growth of the index, and there are at most seven
+	// segments of a size.
 	fanout = 8
 	// smallest is the number of documents below which segments count as of like size.
 	smallest = 512
-	// largestBytes bounds what is merged with others: about half a minute of work.
+	// largestBytes bounds what is merged with others, and so how long one merge takes.
 	largestBytes = 2 << 30
 	// deadShare: a segment is written anew when one in so many of its documents is dead.
 	deadShare = 3
