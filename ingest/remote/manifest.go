@@ -157,7 +157,15 @@ func (m *Manifest) Release(ctx context.Context, complete bool) error {
 	}
 	m.stop()
 	m.renewal.Wait()
-	err := m.target.call(ctx, http.MethodPost, m.path("/release"), map[string]any{"claim": m.claim, "complete": complete}, nil)
+	again := false
+	err := m.target.patiently(ctx, func() error {
+		err := m.target.client.Do(ctx, http.MethodPost, m.target.path(m.path("/release")), map[string]any{"claim": m.claim, "complete": complete}, nil)
+		if again && fault.Is(err, fault.Conflict) {
+			return nil // it was given back by the attempt before, whose reply did not come
+		}
+		again = true
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("give the source back: %w", err)
 	}

@@ -194,6 +194,24 @@ func TestAClaimThatIsAnothersIsLost(t *testing.T) {
 	}
 }
 
+// A server that was killed after it took the source back, and before it said so, refuses who tries again.
+func TestASourceThatWasGivenBackUnheardIsGivenBack(t *testing.T) {
+	gone := refused(409, "the claim has ended, and nobody has it now")
+	for _, c := range []struct {
+		replies []answer
+		fails   bool
+	}{{[]answer{{cut: true}, gone}, false}, {[]answer{gone}, true}} {
+		_, api := lie(t, append([]answer{ok(`{"id":7,"claim":"secret","expires_on":"2026-01-01T00:00:00Z"}`)}, c.replies...)...)
+		m, err := remote.Claim(t.Context(), remote.Open(api, "docs", remote.Options{}), "/docs", "me")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Release(t.Context(), true); (err != nil) != c.fails {
+			t.Errorf("%v: released with %v", c.replies, err)
+		}
+	}
+}
+
 func TestItemsComeAndGoWhole(t *testing.T) {
 	known := ingest.Known{Path: "a\x00000001", State: ingest.Failed, Size: 3, Modified: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC), Digest: "d", Recipe: "r", Records: []string{"x"}, Reason: "no"}
 	l, c := lie(t, ok(`{"id":3,"claim":"s"}`), ok(`{"id":3,"claim":"s"}`),
