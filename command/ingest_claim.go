@@ -30,7 +30,7 @@ func claim(ctx context.Context, target *remote.Target, source string, remark fun
 		if lookErr != nil {
 			return nil, lookErr
 		}
-		if found.Holder != "" && !dead(found.Holder, host) {
+		if found.Holder != "" && found.Holder != holder && !dead(found.Holder, host) { // its own is one whose reply never came
 			return nil, err
 		}
 		if !told {
