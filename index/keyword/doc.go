@@ -40,9 +40,11 @@
 // # Files
 //
 // bleve's segment format (package zapx) holds dictionaries and postings. bleve's own
-// index above it is not used: its BM25 takes the square root of how often a word occurs,
-// its counts are those of segments with the dead in them, its manifest has no checksum,
-// and it reads mapped files in goroutines of its own, where a fault ends the process. A folder has:
+// index above it is not used. Its BM25 takes the square root of how often a word occurs,
+// and as the mean length the number of different terms of all segments by the number of
+// documents, so scores change with the segments (search/scorer and search/searcher of
+// 2.6.1). Its manifest has no checksum, and it reads mapped files in goroutines of its
+// own, where a fault ends the process. A folder has:
 //
 //	manifest  which segments there are, their sizes and CRC-32C, the sequence they cover;
 //	          replaced as a whole
