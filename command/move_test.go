@@ -291,7 +291,7 @@ func killSometimes(t *testing.T, random *rand.Rand, longest time.Duration, args 
 func TestMovesThatAreKilledGoOnAndMissNothing(t *testing.T) {
 	n, fewest := 1500, 1
 	if *long {
-		n, fewest = 5000, 5
+		n, fewest = 3000, 3
 	}
 	random := rand.New(rand.NewPCG(*moveSeed, 9))
 	here, there := start(t, t.TempDir()).ready(), start(t, t.TempDir()).ready()
