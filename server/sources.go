@@ -76,6 +76,9 @@ func orNull(text string) *string {
 
 // loadedIndex is the index of a call about sources. They are filed under its origin, and so outlive re-embedding.
 func (s *Server) loadedIndex(c *call) (manifest.Index, error) {
+	if l := c.key.Limits; l.Namespaces != nil || l.Filter != nil {
+		return manifest.Index{}, forbidden(reasonScope, "this key sees a part of the index, and a source has the paths of all that was loaded; load files by POST …/files with ?namespace=, or use a key for the whole index")
+	}
 	x, err := s.parts.Vectorize.Describe(c.account, c.param(indexParam))
 	return manifest.Index{Account: c.account, Number: uint64(x.Origin)}, err
 }

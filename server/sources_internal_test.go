@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"nearside/catalog"
 	"nearside/catalog/manifest"
 	"nearside/index"
 	"nearside/vectorize"
@@ -72,6 +73,19 @@ func TestAKeyOfAnotherIndexSeesNoSources(t *testing.T) {
 	c.send("GET", elsewhere+"/items", "", "").want(t, 404, 10404)
 	c.send("POST", elsewhere+"/items", "", `{"claim":"`+claim+`"}`).want(t, 404, 10404)
 	c.send("DELETE", elsewhere, "", "").want(t, 404, 10404)
+}
+
+// The paths of one tenant's files are nothing for another.
+func TestAKeyForAPartOfAnIndexSeesNoSources(t *testing.T) {
+	c := newCloud(t, "memory", Config{}, vectorize.Cloudflare())
+	c.films(index.Cosine)
+	path, _ := c.claimed("/docs", "first")
+	for _, limits := range []catalog.Limits{{Namespaces: []string{"eu"}}, {Filter: []byte(`{"genre":"noir"}`)}} {
+		part := "Authorization: Bearer " + c.keys.add(t, catalog.Key{Account: "local", Permission: catalog.Write, Limits: limits})
+		for _, call := range []answer{c.do("GET", home+"/nearside/indexes/films/sources", nil, part), c.do("GET", path+"/items", nil, part)} {
+			call.want(t, 403, 10000, "a part of the index")
+		}
+	}
 }
 
 func TestBadCallsAboutSourcesAreToldWhatIsWrong(t *testing.T) {
