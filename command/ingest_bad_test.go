@@ -213,7 +213,7 @@ func TestAnArchiveBombEndsInAReason(t *testing.T) {
 	s := newShop(t)
 	size := 600 << 20
 	if *long {
-		size = 6 << 30
+		size = 2 << 30
 	}
 	block := []byte(strings.Repeat("A line that is said again and again.\n", 1<<20/37))
 	bomb, err := os.Create(filepath.Join(s.dir, "bomb.zip"))

@@ -19,7 +19,7 @@ import (
 func TestAnyEditsThenARunIsOneCleanLoad(t *testing.T) {
 	folders, steps := 3, 6
 	if *long {
-		folders, steps = 25, 12
+		folders, steps = 8, 10
 	}
 	t.Logf("folderseed %d", *folderSeed)
 	p := start(t, t.TempDir(), "--embed-cache", "0")

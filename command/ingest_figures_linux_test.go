@@ -135,7 +135,7 @@ func TestPassagesHaveAsManyTokensAsTheModelCounts(t *testing.T) {
 	}
 	files, window := 20, 64
 	if *long {
-		files = 300
+		files = 80
 	}
 	t.Logf("folderseed %d", *folderSeed)
 	f := newFolder(t, rand.New(rand.NewPCG(*folderSeed, 13)), files)

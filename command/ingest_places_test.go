@@ -24,7 +24,7 @@ var said = regexp.MustCompile(`note[0-9]{6}`)
 func TestEveryRecordPointsAtTheBytesThatSayIt(t *testing.T) {
 	files := 60
 	if *long {
-		files = 600
+		files = 300
 	}
 	t.Logf("folderseed %d", *folderSeed)
 	f := newFolder(t, rand.New(rand.NewPCG(*folderSeed, 14)), files)
