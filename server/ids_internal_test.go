@@ -42,7 +42,7 @@ func TestAnIndexSaysWhatItsModelReads(t *testing.T) {
 	h := shopServer(t)
 	h.do("GET", shop, nil).want(t, 200, 0, `"embeds":{"model":"@nearside/all-minilm-l6-v2","window":256,"neurons_per_million_tokens":0}`)
 	h.post(home+"/nearside/indexes", `{"name":"plain","config":{"dimensions":3,"metric":"cosine"}}`).want(t, 200, 0)
-	if a := h.do("GET", home + "/nearside/indexes/plain", nil); strings.Contains(string(a.body), "embeds") {
+	if a := h.do("GET", home+"/nearside/indexes/plain", nil); strings.Contains(string(a.body), "embeds") {
 		t.Errorf("an index of vectors has a model: %s", a.body)
 	}
 }

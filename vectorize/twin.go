@@ -13,7 +13,9 @@ import (
 // business of package rag; here it is made, opened, swapped and dropped.
 
 // Twin returns the twin of an index, if it has one.
-func (s *Service) Twin(account, name string) (catalog.Twin, bool) { return s.catalog.Twin(account, name) }
+func (s *Service) Twin(account, name string) (catalog.Twin, bool) {
+	return s.catalog.Twin(account, name)
+}
 
 // MakeTwin makes the empty twin of an index, to be built for a job.
 func (s *Service) MakeTwin(ctx context.Context, x catalog.Index, d Definition, job int64) (catalog.Twin, error) {
@@ -49,7 +51,9 @@ func (s *Service) OpenTwin(ctx context.Context, t catalog.Twin) (index.Index, er
 }
 
 // SaveTwin writes how far a twin is.
-func (s *Service) SaveTwin(ctx context.Context, t catalog.Twin) error { return s.catalog.SaveTwin(ctx, t) }
+func (s *Service) SaveTwin(ctx context.Context, t catalog.Twin) error {
+	return s.catalog.SaveTwin(ctx, t)
+}
 
 // SwapTwin puts the twin in its index's place, and keeps what was there as the twin. The
 // caller holds the writers of the index back; seen is the newest mutation of the twin.
