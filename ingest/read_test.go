@@ -39,7 +39,7 @@ func (e *endless) Walk(ctx context.Context, yield func(*ingest.Item) error) erro
 }
 
 // nothing is white space without an end.
-type nothing struct{ content }
+type nothing struct{}
 
 func (nothing) Files(_ context.Context, yield func(ingest.File) error) error {
 	return yield(ingest.File{File: parse.File{Name: "a.txt", Body: spaces{}, Size: -1}})
