@@ -259,16 +259,29 @@ func TestAReembeddingGoesOnAfterSIGKILL(t *testing.T) {
 	}
 }
 
-func TestReembedOnTheCommandLine(t *testing.T) {
+// besideBGE starts a server beside a model server that has bge-m3.
+func besideBGE(t *testing.T) (*backendtest.Server, *process, *client.Client) {
+	t.Helper()
 	models := backendtest.New(t)
 	models.Add(bgeModel)
 	p := start(t, t.TempDir(), "--models", t.TempDir(), "--ollama", models.URL, "--openai", "off")
-	api := p.ready()
+	return models, p, p.ready()
+}
+
+// filledShelf makes the index shelf, with 500 texts in it.
+func filledShelf(t *testing.T, api *client.Client) *shelf {
+	t.Helper()
 	s := &shelf{t: t, random: rand.New(rand.NewPCG(1, 1)), texts: map[string]storedText{}}
 	if err := api.Do(t.Context(), http.MethodPost, "/nearside/indexes", map[string]any{"name": "shelf", "model": lexical}, nil); err != nil {
 		t.Fatal(err)
 	}
 	s.load(api, 500)
+	return s
+}
+
+func TestReembedOnTheCommandLine(t *testing.T) {
+	models, p, api := besideBGE(t)
+	s := filledShelf(t, api)
 	reembed := func(args ...string) (string, int) {
 		return nearsideCode(t, t.Context(), append([]string{"reembed", "shelf", "--url", api.URL}, args...)...)
 	}
@@ -309,10 +322,7 @@ func TestReembedOnTheCommandLine(t *testing.T) {
 
 // TestAnIngestAfterAReembeddingLoadsNothing loads a folder, has its index re-embedded, there and back, and loads it again.
 func TestAnIngestAfterAReembeddingLoadsNothing(t *testing.T) {
-	models := backendtest.New(t)
-	models.Add(bgeModel)
-	p := start(t, t.TempDir(), "--models", t.TempDir(), "--ollama", models.URL, "--openai", "off")
-	api := p.ready()
+	_, p, api := besideBGE(t)
 	dir := t.TempDir()
 	for i := range 20 {
 		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("page%d.md", i)), fmt.Appendf(nil, "# Page %d\n\nThis is the text of page %d.\n", i, i), 0o600); err != nil {
@@ -347,15 +357,8 @@ func TestAnIngestAfterAReembeddingLoadsNothing(t *testing.T) {
 
 // TestReembedInterrupted ends the command, and what it began goes on, or with --cancel does not.
 func TestReembedInterrupted(t *testing.T) {
-	models := backendtest.New(t)
-	models.Add(bgeModel)
-	p := start(t, t.TempDir(), "--models", t.TempDir(), "--ollama", models.URL, "--openai", "off")
-	api := p.ready()
-	s := &shelf{t: t, random: rand.New(rand.NewPCG(1, 1)), texts: map[string]storedText{}}
-	if err := api.Do(t.Context(), http.MethodPost, "/nearside/indexes", map[string]any{"name": "shelf", "model": lexical}, nil); err != nil {
-		t.Fatal(err)
-	}
-	s.load(api, 500)
+	models, p, api := besideBGE(t)
+	s := filledShelf(t, api)
 	interrupt := func(args ...string) (string, int) {
 		models.Lie(backendtest.StallFirst)
 		before := len(models.Asked("/api/embed"))

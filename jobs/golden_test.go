@@ -40,18 +40,11 @@ func writeGolden(t *testing.T) {
 	disktest.ReadTree(t, path).Pack(t, golden)
 }
 
-func unpackGolden(t *testing.T) (path string) {
-	t.Helper()
-	path = t.TempDir()
-	disktest.Unpack(t, golden).Lay(t, path)
-	return path
-}
-
 func TestTheGoldenJobsAreReadAsTheyWereWritten(t *testing.T) {
 	if *update {
 		writeGolden(t)
 	}
-	h := open(t, unpackGolden(t), jobs.Options{Keep: 1 << 62}) // whenever it was written
+	h := open(t, disktest.LayOut(t, golden), jobs.Options{Keep: 1 << 62}) // whenever it was written
 	defer h.shut()
 	list, err := h.Jobs(t.Context(), "alice", jobs.Look{Limit: 10})
 	if err != nil || len(list) != 3 || list[0].State != jobs.Queued || list[1].State != jobs.Failed || list[2].State != jobs.Done {
@@ -76,5 +69,5 @@ func TestTheGoldenJobsAreReadAsTheyWereWritten(t *testing.T) {
 }
 
 func TestAnExaminationFindsJobsThatAreGoneOrDamaged(t *testing.T) {
-	disktest.Examine(t, unpackGolden(t), "jobs.db", jobs.Check)
+	disktest.Examine(t, disktest.LayOut(t, golden), "jobs.db", jobs.Check)
 }

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,12 +69,12 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	fill(&o.AtOnce, AtOnce)
-	fill(&o.Keep, Keep)
-	fill(&o.GiveUp, GiveUp)
-	fill(&o.WriteEvery, WriteEvery)
-	fill(&o.MaxOpen, MaxOpen)
-	fill(&o.MaxKept, MaxKept)
+	o.AtOnce = cmp.Or(o.AtOnce, AtOnce)
+	o.Keep = cmp.Or(o.Keep, Keep)
+	o.GiveUp = cmp.Or(o.GiveUp, GiveUp)
+	o.WriteEvery = cmp.Or(o.WriteEvery, WriteEvery)
+	o.MaxOpen = cmp.Or(o.MaxOpen, MaxOpen)
+	o.MaxKept = cmp.Or(o.MaxKept, MaxKept)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -81,13 +82,6 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-func fill[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // Store keeps jobs and runs them. It may be used from any goroutine.

@@ -3,7 +3,21 @@ package server
 import (
 	"nearside/fault"
 	"nearside/index"
+	"nearside/vectorize"
 )
+
+// readingIDs is reading for a call whose body names records by their ids, at most so many.
+func (s *Server) readingIDs(c *call, most int) (*vectorize.Index, index.Read, []index.VectorID, error) {
+	x, read, err := s.reading(c)
+	if err != nil {
+		return nil, read, nil, err
+	}
+	ids, err := c.ids()
+	if err == nil && len(ids) > most {
+		err = fault.New(fault.Invalid, "%d ids; one call can name %d, name the others in another", len(ids), most)
+	}
+	return x, read, ids, err
+}
 
 // maxMissing is how many ids one call asks about, and missingPage how many of them the index is asked about at once: a page of Vectorize's listing.
 const (
@@ -14,16 +28,9 @@ const (
 // missingIDs answers POST …/nearside/indexes/{index}/missing: those of the ids that the index
 // does not have, in the order asked. No vector is read, and no metadata.
 func missingIDs(s *Server, c *call) error {
-	x, read, err := s.reading(c)
+	x, read, ids, err := s.readingIDs(c, maxMissing)
 	if err != nil {
 		return err
-	}
-	ids, err := c.ids()
-	if err != nil {
-		return err
-	}
-	if len(ids) > maxMissing {
-		return fault.New(fault.Invalid, "%d ids; one call can ask about %d", len(ids), maxMissing)
 	}
 	there := make(map[index.VectorID]bool, len(ids))
 	for rest := ids; len(rest) > 0; {

@@ -15,16 +15,9 @@ const maxWhole = 1000
 
 // getWhole answers POST …/nearside/indexes/{index}/get: the records that exist, in the order asked.
 func getWhole(s *Server, c *call) error {
-	x, read, err := s.reading(c)
+	x, read, ids, err := s.readingIDs(c, maxWhole)
 	if err != nil {
 		return err
-	}
-	ids, err := c.ids()
-	if err != nil {
-		return err
-	}
-	if len(ids) > maxWhole {
-		return fault.New(fault.Invalid, "%d ids; one call returns at most %d records, ask for the others in another", len(ids), maxWhole)
 	}
 	// The limit of get_by_ids is Cloudflare's, and this call is not.
 	records, err := x.Index.Get(c, ids, read)

@@ -42,6 +42,6 @@ func TestRecordsBeyondTheLimitsAreRefusedWhole(t *testing.T) {
 		put(`{"id":"a","values":[1,2,3],"text":7}`).want(t, 400, 40023, "line 1", "text")
 		ids := strings.Repeat(`"nobody",`, maxWhole)
 		c.send("POST", ours+"/films/get", "", `{"ids":[`+strings.TrimSuffix(ids, ",")+`]}`).want(t, 200, 0, `"result":[]`)
-		c.send("POST", ours+"/films/get", "", `{"ids":[`+ids+`"nobody"]}`).want(t, 400, 10400, "1001 ids; one call returns at most 1000")
+		c.send("POST", ours+"/films/get", "", `{"ids":[`+ids+`"nobody"]}`).want(t, 400, 10400, "1001 ids; one call can name 1000")
 	})
 }

@@ -37,18 +37,11 @@ func writeGolden(t *testing.T) {
 	disktest.ReadTree(t, path).Pack(t, golden)
 }
 
-func unpackGolden(t *testing.T) (path string) {
-	t.Helper()
-	path = t.TempDir()
-	disktest.Unpack(t, golden).Lay(t, path)
-	return path
-}
-
 func TestTheGoldenSourcesAreReadAsTheyWereWritten(t *testing.T) {
 	if *update {
 		writeGolden(t)
 	}
-	f := open(t, unpackGolden(t))
+	f := open(t, disktest.LayOut(t, golden))
 	list, err := f.Sources(t.Context(), docs)
 	if err != nil || len(list) != 1 || list[0].Name != "/docs" || !list[0].Scanned.Equal(f.now) {
 		t.Fatalf("%+v, %v", list, err)
@@ -59,5 +52,5 @@ func TestTheGoldenSourcesAreReadAsTheyWereWritten(t *testing.T) {
 }
 
 func TestAnExaminationFindsSourcesThatAreGoneOrDamaged(t *testing.T) {
-	disktest.Examine(t, unpackGolden(t), "manifests.db", manifest.Check)
+	disktest.Examine(t, disktest.LayOut(t, golden), "manifests.db", manifest.Check)
 }

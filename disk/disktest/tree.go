@@ -98,3 +98,11 @@ func Unpack(t testing.TB, archive string) Tree {
 	}
 	return files
 }
+
+// LayOut lays what an archive has out in a directory of its own, and returns that.
+func LayOut(t testing.TB, archive string) (path string) {
+	t.Helper()
+	path = t.TempDir()
+	Unpack(t, archive).Lay(t, path)
+	return path
+}

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,11 +72,11 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	fill(&o.AtOnce, AtOnce)
-	fill(&o.Keep, Keep)
-	fill(&o.GiveUp, GiveUp)
-	fill(&o.Grace, Grace)
-	fill(&o.HeldBytes, HeldBytes)
+	o.AtOnce = cmp.Or(o.AtOnce, AtOnce)
+	o.Keep = cmp.Or(o.Keep, Keep)
+	o.GiveUp = cmp.Or(o.GiveUp, GiveUp)
+	o.Grace = cmp.Or(o.Grace, Grace)
+	o.HeldBytes = cmp.Or(o.HeldBytes, HeldBytes)
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -83,13 +84,6 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
-}
-
-func fill[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // Store keeps batches. It may be used from any goroutine.

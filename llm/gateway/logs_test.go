@@ -324,17 +324,11 @@ func writeGolden(t *testing.T) {
 	disktest.ReadTree(t, s.path).Pack(t, golden)
 }
 
-func unpackGolden(t *testing.T) (path string) {
-	path = filepath.Join(t.TempDir(), "data")
-	disktest.Unpack(t, golden).Lay(t, path)
-	return path
-}
-
 func TestTheGoldenLogsAreReadAsTheyWereWritten(t *testing.T) {
 	if *update {
 		writeGolden(t)
 	}
-	logs, err := gateway.OpenLogs(disktest.OpenDir(t, unpackGolden(t), disk.Options{}), gateway.LogOptions{Clock: newClock().now})
+	logs, err := gateway.OpenLogs(disktest.OpenDir(t, disktest.LayOut(t, golden), disk.Options{}), gateway.LogOptions{Clock: newClock().now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +360,7 @@ func TestAnExaminationFindsLogsThatAreDamagedAndMissesNone(t *testing.T) {
 		}
 	}
 	examine(disktest.OpenDir(t, t.TempDir(), disk.Options{}), 0) // as an earlier program left it
-	path := unpackGolden(t)
+	path := disktest.LayOut(t, golden)
 	dir := disktest.OpenDir(t, path, disk.Options{})
 	examine(dir, 0)
 	file := filepath.Join(path, "gateway.db")

@@ -47,21 +47,13 @@ func writeGolden(t *testing.T) {
 	disktest.ReadTree(t, path).Pack(t, golden2)
 }
 
-// unpackGolden lays a golden directory out and returns its path.
-func unpackGolden(t *testing.T, golden string) string {
-	t.Helper()
-	path := t.TempDir()
-	disktest.Unpack(t, golden).Lay(t, path)
-	return path
-}
-
 func TestTheGoldenLedgersAreReadAsTheyWereWritten(t *testing.T) {
 	if *update {
 		writeGolden(t)
 	}
 	for _, golden := range []string{golden1, golden2} {
 		c := clockAt(noon.Add(25 * time.Hour))
-		l := neurontest.OpenIn(t, disktest.OpenDir(t, unpackGolden(t, golden), disk.Options{}), neuron.Options{Clock: c.now, PerDay: 100 * one})
+		l := neurontest.OpenIn(t, disktest.OpenDir(t, disktest.LayOut(t, golden), disk.Options{}), neuron.Options{Clock: c.now, PerDay: 100 * one})
 		if a := l.Left(alice); a.Left != 80*one {
 			t.Errorf("%s: %s are left", golden, a.Left)
 		}
@@ -82,5 +74,5 @@ func TestAnExaminationFindsALedgerThatIsGoneOrDamagedAndMissesNone(t *testing.T)
 	if found, err := neuron.Check(t.Context(), dir); len(found) != 0 || err != nil {
 		t.Errorf("of a new ledger: %v, %v", found, err)
 	}
-	disktest.Examine(t, unpackGolden(t, golden2), "ledger.db", neuron.Check)
+	disktest.Examine(t, disktest.LayOut(t, golden2), "ledger.db", neuron.Check)
 }

@@ -173,7 +173,7 @@ func TestAnUpgradedLedgerSurvivesACrashAtAnyOperation(t *testing.T) {
 		return l.Close()
 	}
 	count := disktest.Count()
-	if err := grow(unpackGolden(t, golden1), count.Hook); err != nil {
+	if err := grow(disktest.LayOut(t, golden1), count.Hook); err != nil {
 		t.Fatal(err)
 	}
 	most := 8
@@ -181,7 +181,7 @@ func TestAnUpgradedLedgerSurvivesACrashAtAnyOperation(t *testing.T) {
 		most = count.Operations()
 	}
 	for _, k := range sample(random, count.Operations(), most) {
-		path := unpackGolden(t, golden1)
+		path := disktest.LayOut(t, golden1)
 		crash := grow(path, disktest.CrashAt(k).Hook)
 		l := open(t, disktest.OpenDir(t, path, disk.Options{}), neuron.Options{})
 		settle(t, reserve(t, l, named(t, "b/1"), 1), 1)
