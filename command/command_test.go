@@ -59,7 +59,7 @@ func TestMistakesAreNamedWithTheNextStep(t *testing.T) {
 		{"index list --url http://127.0.0.1:1", []string{"http://127.0.0.1:1", "nearside serve"}},
 		{"index create notes --dimensions 3 --model m", []string{"--dimensions"}},
 		{"ingest /no/such/file --index notes", []string{"/no/such/file"}},
-		{"ingest " + empty + " --index notes", []string{empty, "directory"}},
+		{"ingest " + empty + " --index notes --max-file-size large", []string{"large", "100MB"}},
 		{"check --data /no/such/directory", []string{"/no/such/directory", "--data"}},
 		{"eval " + empty + " --mode psychic", []string{`"psychic"`, "vector"}},
 		{"eval " + empty, []string{"corpus.jsonl.gz"}},

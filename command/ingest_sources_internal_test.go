@@ -25,7 +25,7 @@ func sourcesOf(t *testing.T, args ...string) (names []string, f *sourceFlags, er
 		return nil
 	}, SilenceErrors: true, SilenceUsage: true}
 	f.register(cmd.Flags())
-	cmd.SetArgs(args)
+	cmd.SetArgs(append([]string{}, args...)) // nil would be the arguments of the test
 	return names, f, cmd.Execute()
 }
 

@@ -289,9 +289,9 @@ func killSometimes(t *testing.T, random *rand.Rand, longest time.Duration, args 
 }
 
 func TestMovesThatAreKilledGoOnAndMissNothing(t *testing.T) {
-	n, fewest := 1500, 1
+	n := 1500
 	if *long {
-		n, fewest = 3000, 3
+		n = 3000
 	}
 	random := rand.New(rand.NewPCG(*moveSeed, 9))
 	here, there := start(t, t.TempDir()).ready(), start(t, t.TempDir()).ready()
@@ -320,8 +320,8 @@ func TestMovesThatAreKilledGoOnAndMissNothing(t *testing.T) {
 			want[id] = withoutTexts(record)
 		}
 		same(t, what, contents(t, place, name), want)
-		if kills < fewest {
-			t.Errorf("%s was killed %d times only", what, kills)
+		if kills == 0 {
+			t.Errorf("%s came to its end before it was killed", what)
 		}
 		if left, err := filepath.Glob(filepath.Join(state, "loads", "*.json")); err != nil || len(left) > 0 {
 			t.Errorf("%s left behind %v, %v", what, left, err)

@@ -114,7 +114,13 @@ func (s *shelf) records(api *client.Client) map[string]wholeRecord {
 			Next    string                `json:"nextCursor"`
 			Vectors []struct{ ID string } `json:"vectors"`
 		}
-		if err := api.Do(s.t.Context(), http.MethodPost, "/nearside/indexes/shelf/list", map[string]any{"count": 1000, "cursor": cursor}, &page); err != nil {
+		err := api.Do(s.t.Context(), http.MethodPost, "/nearside/indexes/shelf/list", map[string]any{"count": 1000, "cursor": cursor}, &page)
+		if cursor != "" && err != nil && strings.Contains(err.Error(), "begin again without a cursor") { // the storages were swapped
+			clear(found)
+			cursor = ""
+			continue
+		}
+		if err != nil {
 			s.t.Fatal(err)
 		}
 		var ids []string

@@ -37,7 +37,11 @@ type textModel struct {
 
 // embedsOf returns the model of an index, nil if it has none or one that is not in the catalogue.
 func (s *Server) embedsOf(x catalog.Index) *textModel {
-	m, err := s.parts.Models.Catalogue().Model(cmp.Or(x.Model, x.Preset))
+	id := cmp.Or(x.Model, x.Preset)
+	if id == "" {
+		return nil
+	}
+	m, err := s.parts.Models.Catalogue().Model(id)
 	if err != nil {
 		return nil
 	}
