@@ -14,7 +14,8 @@ import (
 type connection struct {
 	url, account, key string
 	stderr            func() io.Writer
-	warned            sync.Map // the warnings that were shown
+	say               func(warning string) // in place of a line on stderr; nil = that
+	warned            sync.Map             // the warnings that were shown
 }
 
 // connectFlags adds the flags to a verb that talks to a server.
@@ -33,7 +34,12 @@ func (c *connection) client() *client.Client {
 
 // warn shows what a reply warns of, once however many replies say it.
 func (c *connection) warn(warning string) {
-	if _, shown := c.warned.LoadOrStore(warning, true); !shown {
-		fmt.Fprintf(c.stderr(), "warning: %s\n", warning)
+	if _, shown := c.warned.LoadOrStore(warning, true); shown {
+		return
 	}
+	if c.say != nil {
+		c.say("warning: " + warning)
+		return
+	}
+	fmt.Fprintf(c.stderr(), "warning: %s\n", warning)
 }

@@ -33,6 +33,7 @@ func (f *ingestFlags) loadDocuments(cmd *cobra.Command, server *connection, args
 	if err != nil {
 		return err
 	}
+	server.say = out.remark // above the progress line
 	l := &documentLoad{ingestFlags: f, cmd: cmd, out: out}
 	if l.from, err = f.sources.sources(cmd, args, out.remark); err != nil {
 		return err

@@ -62,8 +62,26 @@ func TestMain(m *testing.M) {
 type process struct {
 	t   *testing.T
 	cmd *exec.Cmd
-	log *bytes.Buffer // standard error; read only after the process ended
-	url chan string   // receives the address once it listens; closed when standard output ends
+	log *processLog // standard error
+	url chan string // receives the address once it listens; closed when standard output ends
+}
+
+// processLog is what a process has said so far.
+type processLog struct {
+	mu   sync.Mutex
+	said bytes.Buffer
+}
+
+func (l *processLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.said.Write(p)
+}
+
+func (l *processLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.said.String()
 }
 
 // start runs `nearside serve` on a free port; it may not listen yet when start returns.
@@ -73,7 +91,7 @@ func start(t *testing.T, data string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, log: &bytes.Buffer{}, url: make(chan string, 1)}
+	p := &process{t: t, log: &processLog{}, url: make(chan string, 1)}
 	p.cmd = exec.Command(path, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", data}, args...)...)
 	p.cmd.Stderr = p.log
 	stdout, err := p.cmd.StdoutPipe()

@@ -37,6 +37,13 @@ type refusing struct {
 	types   map[string]bool // content types of the batches that were stored
 }
 
+// set breaks the server, or mends it.
+func (s *refusing) set(broken bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = broken
+}
+
 func (s *refusing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -231,7 +238,7 @@ func TestABusyServerIsWaitedFor(t *testing.T) {
 
 func TestTroubleThatIsNotARecordsEndsTheLoad(t *testing.T) {
 	s, api := serve(t)
-	s.broken = true
+	s.set(true)
 	_, err := rows.Load(t.Context(), rows.Options{Client: api, Index: "n"}, []string{write(t, "a.jsonl", texts("a")...)})
 	if fault.KindOf(err) != fault.Internal || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("a broken server: %v", err)
@@ -251,7 +258,7 @@ func TestTroubleThatIsNotARecordsEndsTheLoad(t *testing.T) {
 	}
 	for name, content := range map[string]string{"neither.jsonl": `{"id":"a"}`, "words.jsonl": "hello", "notzip.jsonl.gz": "hello"} {
 		path := write(t, name, content)
-		s.broken = false
+		s.set(false)
 		if _, err := rows.Load(t.Context(), rows.Options{Client: api, Index: "n"}, []string{path}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: the error does not name the file: %v", name, err)
 		}
