@@ -28,7 +28,7 @@ func TestManyIDsAreAskedAboutAtOnce(t *testing.T) {
 		return b.String() + `]}`
 	}
 	h.post(shop+"/missing", body(maxMissing)).want(t, 200, 0, `{"missing":["0",`, fmt.Sprintf(`,"%d"]}`, maxMissing-2))
-	h.post(shop+"/missing", body(maxMissing+1)).want(t, 400, 10400, "10001 ids; one call can ask about 10000")
+	h.post(shop+"/missing", body(maxMissing+1)).want(t, 400, 10400, "10001 ids; one call can name 10000")
 }
 
 func TestTextsMayBeReused(t *testing.T) {
