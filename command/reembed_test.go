@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -209,15 +210,14 @@ func reembedStatus(t *testing.T, api *client.Client) (state, note string) {
 	return status.Job.State, status.Job.Progress.Note + status.Job.Reason
 }
 
+var reembedKills = flag.Int("reembedkills", 2, "how often TestAReembeddingGoesOnAfterSIGKILL kills the server")
+
 // TestAReembeddingGoesOnAfterSIGKILL kills a server that re-embeds an index while a writer changes it, again
 // and again. In the end the index has exactly what was acknowledged, every vector is the new model's, and no text was
 // embedded twice but for those in flight at a kill and those that were changed.
 func TestAReembeddingGoesOnAfterSIGKILL(t *testing.T) {
 	t.Logf("seed %d", *seed)
-	kills, texts := 2, 1500
-	if *long {
-		kills, texts = 10, 8000
-	}
+	kills, texts := *reembedKills, 1500*((*reembedKills+1)/2)
 	models := backendtest.New(t)
 	models.Add(bgeModel)
 	data := t.TempDir()
