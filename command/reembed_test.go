@@ -161,7 +161,17 @@ func (s *shelf) compare(got map[string]wholeRecord) {
 			s.texts[id] = *maybe
 		}
 	}
-	if len(got) != len(s.texts) {
+	for id := range got {
+		if _, wanted := s.texts[id]; !wanted {
+			s.t.Errorf("%s was deleted, and is there", id)
+		}
+	}
+	for id := range s.texts {
+		if _, there := got[id]; !there {
+			s.t.Errorf("%s is missing", id)
+		}
+	}
+	if s.t.Failed() {
 		s.t.Fatalf("%d records, want %d", len(got), len(s.texts))
 	}
 	for id, want := range s.texts {
